@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* Puts a finished record into the ring, or counts why it could not. */
+#ifndef ALLOCTRACE_EMIT_BPF_H
+#define ALLOCTRACE_EMIT_BPF_H
+
+static __always_inline void event_begin(struct wire_event *e, __u64 pid_tgid, __u8 kind,
+					__u8 function)
+{
+	__builtin_memset(e, 0, sizeof(*e));
+	e->version = WIRE_VERSION;
+	e->kind = kind;
+	e->function = function;
+	e->tgid = pid_tgid >> 32;
+	e->tid = (__u32)pid_tgid;
+	bpf_get_current_comm(e->comm, sizeof(e->comm));
+}
+
+/*
+ * No wake-up: the reader comes by on a timer, because waking it costs the traced program more than
+ * all the rest of an event. `bytes` is bounded by the caller.
+ */
+static __always_inline void emit(struct call *call, __u64 bytes)
+{
+	if (bpf_ringbuf_output(&events, &call->event, bytes, BPF_RB_NO_WAKEUP))
+		count(WIRE_LOST_RING_FULL);
+}
+
+/* Sends the record with its caller and, where asked for, the frames above. */
+static __always_inline void emit_with_stack(struct call *call, __u64 fp)
+{
+	__u32 frames = stack_walk(call, fp);
+
+	if (frames > WIRE_MAX_FRAMES)
+		frames = WIRE_MAX_FRAMES;
+	call->event.frames = frames;
+	emit(call, sizeof(call->event) + frames * sizeof(__u64));
+}
+
+#endif

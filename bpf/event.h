@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The wire: what the kernel side puts into the ring buffer and the user side takes out.
+ *
+ * The one header that both sides include (bpf/, and user/core/event.c alone), so it names nothing
+ * but fixed-width fields, padded by hand, and asserts its own layout. A record is
+ *
+ *	struct wire_event | frames x 8 bytes of code addresses
+ *
+ * or, for WIRE_POOL_CREATE, struct wire_event | char name[WIRE_NAME_LEN].
+ *
+ * The first stack word is the caller of the allocator; what follows are its callers, outwards.
+ * Records with a version that the reader does not know are refused, never guessed at.
+ */
+#ifndef ALLOCTRACE_BPF_EVENT_H
+#define ALLOCTRACE_BPF_EVENT_H
+
+#include <linux/types.h>
+
+#define WIRE_VERSION    1
+#define WIRE_COMM_LEN   16
+#define WIRE_NAME_LEN   64
+#define WIRE_MAX_FRAMES 128 /* the caller and 127 above it */
+
+enum wire_kind {
+	WIRE_ALLOC = 1,
+	WIRE_FREE = 2,
+	WIRE_REALLOC = 3,
+	WIRE_POOL_CREATE = 4,
+	WIRE_POOL_ALLOC = 5,
+	WIRE_POOL_FREE = 6,
+	WIRE_POOL_DESTROY = 7,
+};
+
+enum wire_flags {
+	WIRE_FAILED = 1 << 0,       /* the call returned an error */
+	WIRE_NO_CALLER = 1 << 1,    /* the word at the stack pointer could not be read */
+	WIRE_BY_REALLOC = 1 << 3,   /* a free that was a realloc to size 0 */
+	WIRE_NOT_MEASURED = 1 << 2, /* latency_ns says nothing */
+};
+
+/* Why an event did not reach the ring, or reached it incomplete: index of the counters map. */
+enum wire_counter {
+	WIRE_ENTERED,          /* outermost calls that began (after the filters) */
+	WIRE_LOST_RING_FULL,   /* no room in the ring buffer */
+	WIRE_LOST_MAP_FULL,    /* no task storage to be had for the thread */
+	WIRE_LOST_UNPAIRED,    /* a call that was left without a return: longjmp, exception */
+	WIRE_UNREADABLE_STACK, /* event kept, but without its caller */
+	WIRE_NR_COUNTERS,
+};
+
+/* What an entry program learns from its attach cookie: which function this is. */
+#define WIRE_COOKIE(function) ((__u64)(function))
+
+struct wire_event {
+	__u8 version;
+	__u8 kind;
+	__u8 function; /* row in the user side's table; pools: 0 */
+	__u8 flags;
+	__u16 frames; /* stack words that follow */
+	__u16 reserved;
+	__u32 tgid;
+	__u32 tid;
+	__u64 ts_ns;      /* CLOCK_MONOTONIC at entry; pools: when the operation was reported */
+	__u64 latency_ns; /* return minus entry; pools: timed inside the process */
+	__u64 size;       /* bytes asked for; ~0 when count * size overflowed */
+	__u64 align;      /* 0: not asked for */
+	__u64 addr;       /* the block; 0 when the call failed */
+	__u64 old_addr;   /* realloc: the block that was passed in */
+	__u64 pool;       /* the pool's own address; 0: not a pool's */
+	char comm[WIRE_COMM_LEN];
+};
+
+/* A pool's creation uses the same header with other meanings for four of its fields. */
+#define wire_pool_base        addr
+#define wire_pool_bytes       size
+#define wire_pool_chunk_size  align
+#define wire_pool_chunk_count old_addr
+
+_Static_assert(sizeof(struct wire_event) == 88, "the wire has no hidden padding");
+_Static_assert(__builtin_offsetof(struct wire_event, ts_ns) == 16,
+	       "the wire has no hidden padding");
+
+#endif

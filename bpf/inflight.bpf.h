@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pairs an entry with its return, per thread, and lets only the outermost call be an event.
+ *
+ * No depth is counted, the stack pointer tells: a thread's stack grows down, so
+ *
+ *	entry below the open call's sp	-> nested, ignored
+ *	entry at the same sp		-> a tail call out of the open function when the word at sp
+ *is the kernel's return trampoline (a page's first byte), else as below entry above it
+ *-> the open call was left by longjmp or an exception and will never return: counted as unpaired,
+ *and forgotten return at sp + 8		-> the open call ends; any other return is a nested
+ *one's
+ *
+ * A counter of depth would stay wrong for ever after the first longjmp; this heals at the next
+ *call.
+ */
+#ifndef ALLOCTRACE_INFLIGHT_BPF_H
+#define ALLOCTRACE_INFLIGHT_BPF_H
+
+/* What an entry program found in its argument registers. */
+struct request {
+	__u8 kind;
+	__u64 size;
+	__u64 align;
+	__u64 old_addr;
+	__u64 memptr;
+};
+
+#define TRAMPOLINE_MASK 0xfffULL
+
+static __always_inline bool call_is_nested(struct call *call, __u64 sp, __u64 caller)
+{
+	if (!call->sp || sp > call->sp)
+		return false;
+	return sp < call->sp || (caller != call->stack[0] && !(caller & TRAMPOLINE_MASK));
+}
+
+/*
+ * The thread's slot, open, when this call is an outermost one; NULL when it is nested, filtered out
+ * or could not be stored. The caller's address is in stack[0] then, and the record has its header.
+ * A call that the size filter drops stays open, muted: what it calls inside is no event either.
+ */
+static __always_inline struct call *call_open(struct pt_regs *ctx, const struct request *req)
+{
+	__u64 pid_tgid = bpf_get_current_pid_tgid();
+	__u64 sp = PT_REGS_SP(ctx), caller = 0;
+	struct call *call;
+	bool readable;
+
+	if (!filter_task(pid_tgid))
+		return NULL;
+	call = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL,
+				    BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!call) {
+		count(WIRE_ENTERED);
+		count(WIRE_LOST_MAP_FULL);
+		return NULL;
+	}
+	readable = stack_caller(ctx, &caller);
+	if (call_is_nested(call, sp, caller))
+		return NULL;
+	if (call->sp && !call->muted)
+		count(WIRE_LOST_UNPAIRED);
+	call->sp = sp;
+	call->muted = !filter_size(req->size);
+	if (call->muted)
+		return NULL;
+	count(WIRE_ENTERED);
+	event_begin(&call->event, pid_tgid, req->kind, (__u8)bpf_get_attach_cookie(ctx));
+	call->event.size = req->size;
+	call->event.align = req->align;
+	call->event.old_addr = req->old_addr;
+	call->memptr = req->memptr;
+	call->stack[0] = caller;
+	if (!readable) {
+		call->event.flags |= WIRE_NO_CALLER;
+		count(WIRE_UNREADABLE_STACK);
+	}
+	return call;
+}
+
+/* The allocating half: remember, and read the clock as the very last thing. */
+static __always_inline int call_enter(struct pt_regs *ctx, const struct request *req)
+{
+	struct call *call = call_open(ctx, req);
+
+	if (call)
+		call->event.ts_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+/* free has no return probe: sent at entry, so that a reuse of the address always comes later. */
+static __always_inline int call_free(struct pt_regs *ctx, __u64 addr)
+{
+	struct request req = {.kind = WIRE_FREE, .size = config_min_size};
+	struct call *call = call_open(ctx, &req);
+
+	if (!call)
+		return 0;
+	call->sp = 0;
+	call->event.size = 0;
+	call->event.addr = addr;
+	call->event.flags |= WIRE_NOT_MEASURED;
+	call->event.ts_ns = bpf_ktime_get_ns();
+	emit_with_stack(call, PT_REGS_FP(ctx));
+	return 0;
+}
+
+/* posix_memalign returns an error number and leaves the block in *memptr. */
+static __always_inline __u64 call_result(struct call *call, __u64 ret)
+{
+	__u64 addr = 0;
+
+	if (!call->memptr)
+		return ret;
+	if (ret == 0)
+		bpf_probe_read_user(&addr, sizeof(addr), (void *)call->memptr);
+	return addr;
+}
+
+/*
+ * realloc is three calls in one: of NULL it allocates, to size 0 it may free (glibc does, and
+ * returns NULL), and a failure leaves the old block alive.
+ */
+static __always_inline void call_settle(struct wire_event *e, __u64 addr)
+{
+	e->addr = addr;
+	if (e->kind == WIRE_REALLOC && !e->old_addr)
+		e->kind = WIRE_ALLOC;
+	if (e->kind == WIRE_REALLOC && !e->size && !addr) {
+		e->kind = WIRE_FREE;
+		e->flags |= WIRE_BY_REALLOC;
+		e->addr = e->old_addr;
+		e->old_addr = 0;
+		return;
+	}
+	if (!addr)
+		e->flags |= WIRE_FAILED;
+}
+
+static __always_inline int call_leave(struct pt_regs *ctx)
+{
+	__u64 now = bpf_ktime_get_ns();
+	struct call *call;
+
+	call = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL, 0);
+	if (!call || !call->sp || PT_REGS_SP(ctx) != call->sp + RETURN_SP_DELTA)
+		return 0;
+	call->sp = 0;
+	if (call->muted)
+		return 0;
+	call->event.latency_ns = now - call->event.ts_ns;
+	call_settle(&call->event, call_result(call, PT_REGS_RC(ctx)));
+	emit_with_stack(call, PT_REGS_FP(ctx));
+	return 0;
+}
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pools that announce themselves: the USDT probes of include/alloctrace/pool.h. The probe fires
+ * when the operation is over; its time was taken inside the process. The caller comes as the last
+ * argument, since a probe in the middle of a function has no return address at the stack pointer; a
+ * pool that leaves it out is shown at the probe itself.
+ */
+#ifndef ALLOCTRACE_POOL_BPF_H
+#define ALLOCTRACE_POOL_BPF_H
+
+static __always_inline __u64 pool_arg(struct pt_regs *ctx, __u64 n)
+{
+	long value = 0;
+
+	if (bpf_usdt_arg(ctx, n, &value))
+		return 0;
+	return value;
+}
+
+/* The thread's record, unless the probe lies inside an open allocator call (a malloc made of a
+ * pool). */
+static __always_inline struct call *pool_begin(struct pt_regs *ctx, __u8 kind)
+{
+	__u64 pid_tgid = bpf_get_current_pid_tgid();
+	struct call *call;
+
+	if (!filter_task(pid_tgid))
+		return NULL;
+	call = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL,
+				    BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!call) {
+		count(WIRE_ENTERED);
+		count(WIRE_LOST_MAP_FULL);
+		return NULL;
+	}
+	if (call->sp && PT_REGS_SP(ctx) < call->sp)
+		return NULL;
+	if (call->sp && !call->muted)
+		count(WIRE_LOST_UNPAIRED);
+	call->sp = 0;
+	count(WIRE_ENTERED);
+	event_begin(&call->event, pid_tgid, kind, 0);
+	call->event.pool = pool_arg(ctx, 0);
+	call->event.ts_ns = bpf_ktime_get_ns();
+	return call;
+}
+
+static __always_inline int pool_end(struct pt_regs *ctx, struct call *call, __u64 ns, __u64 caller)
+{
+	call->event.latency_ns = ns;
+	if (!ns)
+		call->event.flags |= WIRE_NOT_MEASURED;
+	call->stack[0] = caller ? caller : PT_REGS_IP(ctx) + 1;
+	emit_with_stack(call, PT_REGS_FP(ctx));
+	return 0;
+}
+
+static __always_inline int pool_created(struct pt_regs *ctx)
+{
+	struct call *call = pool_begin(ctx, WIRE_POOL_CREATE);
+
+	if (!call)
+		return 0;
+	call->event.wire_pool_base = pool_arg(ctx, 2);
+	call->event.wire_pool_bytes = pool_arg(ctx, 3);
+	call->event.wire_pool_chunk_size = pool_arg(ctx, 4);
+	call->event.wire_pool_chunk_count = pool_arg(ctx, 5);
+	call->event.flags |= WIRE_NOT_MEASURED;
+	__builtin_memset(call->stack, 0, WIRE_NAME_LEN);
+	bpf_probe_read_user_str(call->stack, WIRE_NAME_LEN, (void *)pool_arg(ctx, 1));
+	emit(call, sizeof(call->event) + WIRE_NAME_LEN);
+	return 0;
+}
+
+static __always_inline int pool_allocated(struct pt_regs *ctx)
+{
+	__u64 size = pool_arg(ctx, 2);
+	struct call *call;
+
+	if (!filter_size(size))
+		return 0;
+	call = pool_begin(ctx, WIRE_POOL_ALLOC);
+	if (!call)
+		return 0;
+	call->event.addr = pool_arg(ctx, 1);
+	call->event.size = size;
+	call->event.align = pool_arg(ctx, 3);
+	if (!call->event.addr)
+		call->event.flags |= WIRE_FAILED;
+	return pool_end(ctx, call, pool_arg(ctx, 4), pool_arg(ctx, 5));
+}
+
+static __always_inline int pool_freed(struct pt_regs *ctx)
+{
+	struct call *call = pool_begin(ctx, WIRE_POOL_FREE);
+
+	if (!call)
+		return 0;
+	call->event.addr = pool_arg(ctx, 1);
+	return pool_end(ctx, call, pool_arg(ctx, 2), pool_arg(ctx, 3));
+}
+
+static __always_inline int pool_destroyed(struct pt_regs *ctx)
+{
+	struct call *call = pool_begin(ctx, WIRE_POOL_DESTROY);
+
+	if (!call)
+		return 0;
+	call->event.flags |= WIRE_NOT_MEASURED;
+	call->event.frames = 0;
+	emit(call, sizeof(call->event));
+	return 0;
+}
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where a call came from.
+ *
+ * The caller is the word at the stack pointer on entry (x86-64) or the link register (arm64):
+ * exact, where the kernel's own walk leaves it out unless the function happens to begin with `push
+ * %rbp`. What lies above is walked by frame pointers: two words a step, ended by the first frame
+ * that is not above the last one, so that a chain of garbage costs one failed read and not a page
+ * fault.
+ */
+#ifndef ALLOCTRACE_STACK_BPF_H
+#define ALLOCTRACE_STACK_BPF_H
+
+#if defined(__TARGET_ARCH_x86)
+#define RETURN_SP_DELTA 8 /* `ret` takes the return address off the stack */
+#else
+#define RETURN_SP_DELTA 0
+#endif
+
+struct stack_frame {
+	__u64 next;
+	__u64 ret;
+};
+
+static __always_inline bool stack_caller(struct pt_regs *ctx, __u64 *caller)
+{
+#if defined(__TARGET_ARCH_x86)
+	return bpf_probe_read_user(caller, sizeof(*caller), (void *)PT_REGS_SP(ctx)) == 0;
+#else
+	*caller = PT_REGS_RET(ctx);
+	return true;
+#endif
+}
+
+struct stack_walk {
+	struct call *call;
+	__u64 fp;
+	__u32 depth; /* words in call->stack */
+};
+
+static long stack_step(__u32 index, struct stack_walk *walk)
+{
+	struct stack_frame frame;
+	__u32 depth = walk->depth;
+
+	if (depth >= WIRE_MAX_FRAMES || depth >= config_max_stack)
+		return 1;
+	if (bpf_probe_read_user(&frame, sizeof(frame), (void *)walk->fp) || !frame.ret)
+		return 1;
+	walk->call->stack[depth] = frame.ret;
+	walk->depth = depth + 1;
+	if (frame.next <= walk->fp)
+		return 1;
+	walk->fp = frame.next;
+	return 0;
+}
+
+/* Fills what lies above the caller, which is already in stack[0]; the number of words there are. */
+static __always_inline __u32 stack_walk(struct call *call, __u64 fp)
+{
+	struct stack_walk walk = {.call = call, .fp = fp, .depth = 1};
+
+	if (config_max_stack > 1)
+		bpf_loop(WIRE_MAX_FRAMES, stack_step, &walk, 0);
+	return walk.depth;
+}
+
+#endif

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+/* From the bytes of a record to a checked view: the only reader of bpf/event.h on this side. */
+#include "core/event.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "bpf/event.h"
+
+_Static_assert((int)EVENT_ALLOC == (int)WIRE_ALLOC, "kinds travel unchanged");
+_Static_assert((int)EVENT_POOL_DESTROY == (int)WIRE_POOL_DESTROY, "kinds travel unchanged");
+_Static_assert((int)EVENT_ENTERED == (int)WIRE_ENTERED, "counters travel unchanged");
+_Static_assert((int)EVENT_NR_COUNTERS == (int)WIRE_NR_COUNTERS, "counters travel unchanged");
+_Static_assert(EVENT_MAX_FRAMES == WIRE_MAX_FRAMES, "a view holds the longest stack");
+
+/* The bytes that must follow the header. */
+static size_t tail_length(const struct wire_event *w)
+{
+	if (w->kind == WIRE_POOL_CREATE)
+		return WIRE_NAME_LEN;
+	return w->frames * sizeof(__u64);
+}
+
+/* The ring rounds a record up to 8 bytes and says so: both are multiples of 8 here, so equality
+ * holds. */
+static int check(const struct wire_event *w, size_t len)
+{
+	if (w->version != WIRE_VERSION)
+		return -EPROTO;
+	if (w->kind < WIRE_ALLOC || w->kind > WIRE_POOL_DESTROY)
+		return -EINVAL;
+	if (w->frames > WIRE_MAX_FRAMES || len != sizeof(*w) + tail_length(w))
+		return -EINVAL;
+	return 0;
+}
+
+static void copy_pool_create(struct event *e, const struct wire_event *w, const char *name)
+{
+	e->base = w->wire_pool_base;
+	e->size = w->wire_pool_bytes;
+	e->chunk_size = w->wire_pool_chunk_size;
+	e->chunk_count = w->wire_pool_chunk_count;
+	memcpy(e->name, name, WIRE_NAME_LEN);
+	e->name[WIRE_NAME_LEN] = '\0';
+}
+
+static void copy_call(struct event *e, const struct wire_event *w, const void *stack)
+{
+	e->size = w->size;
+	e->align = w->align;
+	e->addr = w->addr;
+	e->old_addr = w->old_addr;
+	e->base = e->chunk_size = e->chunk_count = 0;
+	e->name[0] = '\0';
+	e->frames = w->frames;
+	memcpy(e->stack, stack, w->frames * sizeof(__u64));
+}
+
+int event_decode(struct event *e, const void *data, size_t len)
+{
+	const char *tail = (const char *)data + sizeof(struct wire_event);
+	struct wire_event w;
+	int err;
+
+	if (len < sizeof(w))
+		return -EINVAL;
+	memcpy(&w, data, sizeof(w));
+	err = check(&w, len);
+	if (err)
+		return err;
+	e->kind = (enum event_kind)w.kind;
+	e->function = w.function;
+	e->failed = w.flags & WIRE_FAILED;
+	e->by_realloc = w.flags & WIRE_BY_REALLOC;
+	e->measured = !(w.flags & WIRE_NOT_MEASURED);
+	e->pid = w.tgid;
+	e->tid = w.tid;
+	e->ts_ns = w.ts_ns;
+	e->latency_ns = w.latency_ns;
+	e->pool = w.pool;
+	memcpy(e->comm, w.comm, WIRE_COMM_LEN);
+	e->comm[WIRE_COMM_LEN] = '\0';
+	if (w.kind != WIRE_POOL_CREATE) {
+		copy_call(e, &w, tail);
+		return 0;
+	}
+	e->align = e->addr = e->old_addr = e->frames = 0;
+	copy_pool_create(e, &w, tail);
+	return 0;
+}
+
+uint64_t event_end_ns(const struct event *e)
+{
+	return event_is_pool(e) ? e->ts_ns : e->ts_ns + e->latency_ns;
+}
+
+uint64_t event_begin_ns(const struct event *e)
+{
+	return event_is_pool(e) ? e->ts_ns - e->latency_ns : e->ts_ns;
+}

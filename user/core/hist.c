@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+/* Log-linear buckets. The decisions stand in the header. */
+#include "core/hist.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The bucket of a value with 2^bits buckets to an octave: exact below 2^bits. */
+static size_t bucket_of(uint64_t value, unsigned int bits)
+{
+	unsigned int octave;
+
+	if (value < 1ULL << bits)
+		return value;
+	octave = 63 - (unsigned int)__builtin_clzll(value);
+	return ((size_t)(octave - bits + 1) << bits) +
+	       (size_t)((value >> (octave - bits)) - (1ULL << bits));
+}
+
+static uint64_t bucket_low(size_t bucket, unsigned int bits)
+{
+	size_t octave = bucket >> bits;
+	uint64_t step = bucket & ((1ULL << bits) - 1);
+
+	if (octave == 0)
+		return step;
+	return (step + (1ULL << bits)) << (octave - 1);
+}
+
+static uint64_t bucket_high(size_t bucket, unsigned int bits)
+{
+	uint64_t high = bucket_low(bucket + 1, bits);
+
+	return high ? high : UINT64_MAX;
+}
+
+void hist_fini(struct hist *h)
+{
+	free(h->buckets);
+	memset(h, 0, sizeof(*h));
+}
+
+int hist_add(struct hist *h, uint64_t value)
+{
+	if (!h->buckets)
+		h->buckets = calloc(HIST_BUCKETS, sizeof(*h->buckets));
+	if (!h->buckets)
+		return -ENOMEM;
+	h->buckets[bucket_of(value, HIST_SUB_BITS)]++;
+	if (!h->count || value < h->min)
+		h->min = value;
+	if (!h->count || value > h->max)
+		h->max = value;
+	h->count++;
+	h->sum += value;
+	return 0;
+}
+
+uint64_t hist_quantile(const struct hist *h, double fraction)
+{
+	uint64_t rank = (uint64_t)ceil(fraction * (double)h->count), seen = 0;
+
+	if (!h->count)
+		return 0;
+	for (size_t i = 0; i < HIST_BUCKETS; i++) {
+		seen += h->buckets[i];
+		if (seen >= rank && seen) {
+			uint64_t high = bucket_high(i, HIST_SUB_BITS) - 1;
+
+			return high < h->max ? high : h->max;
+		}
+	}
+	return h->max;
+}
+
+uint64_t hist_mean(const struct hist *h)
+{
+	return h->count ? (h->sum + h->count / 2) / h->count : 0;
+}
+
+size_t hist_coarse(const struct hist *h, unsigned int sub_bits, struct hist_bucket *out, size_t max)
+{
+	size_t n = 0, last = SIZE_MAX;
+
+	for (size_t i = 0; h->buckets && i < HIST_BUCKETS; i++) {
+		size_t coarse;
+
+		if (!h->buckets[i])
+			continue;
+		coarse = bucket_of(bucket_low(i, HIST_SUB_BITS), sub_bits);
+		if (coarse != last) {
+			if (n < max)
+				out[n] = (struct hist_bucket){.lo = bucket_low(coarse, sub_bits),
+							      .hi = bucket_high(coarse, sub_bits)};
+			n++;
+			last = coarse;
+		}
+		if (n <= max)
+			out[n - 1].count += h->buckets[i];
+	}
+	return n;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A histogram with log-linear buckets (as in HdrHistogram, http://hdrhistogram.org): exact below
+ * 64, and 64 buckets to every power of two above, so that a value is known to 1.6 % over all of 64
+ * bits. Count, sum and maximum are exact. The unit is the caller's.
+ */
+#ifndef ALLOCTRACE_CORE_HIST_H
+#define ALLOCTRACE_CORE_HIST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define HIST_SUB_BITS 6
+#define HIST_BUCKETS  ((64 - HIST_SUB_BITS + 1) << HIST_SUB_BITS)
+
+struct hist {
+	uint64_t count, sum, max, min; /* min and max say nothing while count is 0 */
+	uint64_t *buckets;             /* HIST_BUCKETS, taken at the first value */
+};
+
+struct hist_bucket {
+	uint64_t lo, hi; /* values v with lo <= v < hi (hi is ~0 for the last one) */
+	uint64_t count;
+};
+
+/* A hist starts as zeros. hist_fini leaves it so. */
+void hist_fini(struct hist *h);
+
+/* Adds one value; -ENOMEM at the first one when there is no memory. */
+int hist_add(struct hist *h, uint64_t value);
+
+/* The value below or at which `fraction` (0..1] of all values lie: the upper end of the bucket that
+ * holds that rank, never more than the maximum. 0 when empty. */
+uint64_t hist_quantile(const struct hist *h, double fraction);
+
+uint64_t hist_mean(const struct hist *h);
+
+/*
+ * The buckets for eyes: 2^sub_bits (0..HIST_SUB_BITS) to a power of two, only those that are not
+ * empty, in order. Fills at most `max` of `out` and returns how many there are.
+ */
+size_t hist_coarse(const struct hist *h, unsigned int sub_bits, struct hist_bucket *out,
+		   size_t max);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One ELF file as the probes see it: at which file offsets the traced functions begin, and whether
+ * it holds pools that announce themselves. An object is known by device and inode, never by its
+ * name, and is reached through an open descriptor, so that what is probed is the file that was
+ * looked at.
+ */
+#ifndef ALLOCTRACE_PROBE_OBJECT_H
+#define ALLOCTRACE_PROBE_OBJECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define OBJECT_MAX_SITES 32
+
+struct object_site {
+	uint64_t offset;       /* bytes into the file */
+	unsigned int function; /* row of functions[] */
+};
+
+struct object {
+	int fd;     /* owned; -1 when there is none */
+	char *path; /* owned; as mapped, for people */
+	dev_t device;
+	ino_t inode;
+	size_t site_count; /* each offset once: two names of one address are one site */
+	struct object_site sites[OBJECT_MAX_SITES];
+	bool has_pools; /* USDT notes of provider "alloctrace" */
+};
+
+/*
+ * Reads the file behind `fd`, which the object owns from here on, also on error. Only an object
+ * that defines both malloc and free counts as an allocator; others have no sites. -ENOEXEC: not an
+ * ELF file, or one that is cut or malformed.
+ */
+int object_init(struct object *o, int fd, const char *path);
+void object_fini(struct object *o);
+
+static inline bool object_is_interesting(const struct object *o)
+{
+	return o->site_count || o->has_pools;
+}
+
+/* A path by which the kernel reaches the very file of o->fd. Returns buf. */
+const char *object_fd_path(const struct object *o, char *buf, size_t len);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One tracing session: the loaded programs, their probes, the ring buffer. The only module that
+ *knows the skeleton. Call in this order:
+ *
+ *	session_new -> session_attach (any number of objects) -> session_open_gate
+ *	-> session_drain, again and again -> session_close_gate -> session_drain -> session_free
+ *
+ * Nothing is counted before the gate opens or after it closes. Closing it is instant; taking the
+ *probes away is what session_free does, and may take a second on kernels that do it one by one.
+ */
+#ifndef ALLOCTRACE_PROBE_SESSION_H
+#define ALLOCTRACE_PROBE_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/event.h"
+#include "probe/functions.h"
+#include "probe/object.h"
+
+#define SESSION_ALL_PROCESSES (-1)
+
+struct session_config {
+	uint64_t ring_size;     /* bytes; rounded up to a power of two of at least a page */
+	unsigned int max_stack; /* stack words an event carries, 1..EVENT_MAX_FRAMES */
+	uint64_t min_size, max_size;
+	struct function_set set;
+};
+
+struct session;
+
+/*
+ * Loads the programs. NULL on error, with a sentence in `why` (of `len` bytes) and a negative errno
+ * in *err.
+ */
+struct session *session_new(const struct session_config *config, int *err, char *why, size_t len);
+void session_free(struct session *s);
+
+/*
+ * Places the probes of one object, for the process `pid` (all its threads) or for every process
+ * that maps the file. Returns how many sites got their probes, or a negative errno with a sentence
+ * in session_why. All or nothing: a failure takes back what it had placed. The object is not kept.
+ */
+int session_attach(struct session *s, const struct object *o, pid_t pid);
+const char *session_why(const struct session *s);
+
+void session_open_gate(struct session *s);
+void session_close_gate(struct session *s);
+
+/*
+ * Hands every record that is in the ring to `take`, in order; the view lives during the call. A
+ * non-zero return ends the drain and is returned. 0 when the ring is empty. `malformed` records are
+ * counted.
+ */
+typedef int (*session_event_fn)(void *context, const struct event *e);
+int session_drain(struct session *s, session_event_fn take, void *context);
+
+/* The kernel side's counters, summed over the CPUs, as of now. */
+int session_counters(const struct session *s, uint64_t counters[EVENT_NR_COUNTERS]);
+uint64_t session_malformed(const struct session *s);
+
+/* Sends libbpf's words to the log, one level down: its warnings are shown with -v. */
+void session_quiet_library(void);
+
+#endif

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+/* From processes to probes: walks the mappings, opens each file once, hands it to the session. */
+#include "probe/target.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "probe/object.h"
+#include "sym/proc.h"
+
+#define MAX_FILES (1 << 20)
+
+/* A file within a scope: a PID, or every process. */
+struct file_key {
+	uint64_t device, inode;
+	int64_t scope;
+};
+
+struct visit {
+	struct target_attacher *attacher;
+	pid_t pid;   /* whose mappings these are */
+	pid_t scope; /* for whom the probes are placed */
+};
+
+int target_check(pid_t pid, char *why, size_t len)
+{
+	if (pid == getpid()) {
+		snprintf(why, len, "process %d is alloctrace itself", pid);
+		return -EINVAL;
+	}
+	if (!proc_exists(pid)) {
+		snprintf(why, len, "no such process: %d", pid);
+		return -ESRCH;
+	}
+	if (proc_is_kernel_thread(pid)) {
+		snprintf(why, len, "process %d is a kernel thread: it has no user memory to trace",
+			 pid);
+		return -EINVAL;
+	}
+	if (proc_is_thread(pid)) {
+		snprintf(why, len, "%d is a thread, not a process: give the PID of its process",
+			 pid);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+void target_attacher_init(struct target_attacher *a, struct session *session)
+{
+	*a = (struct target_attacher){.session = session};
+	table_init(&a->seen, sizeof(struct file_key), 0, MAX_FILES);
+}
+
+void target_attacher_fini(struct target_attacher *a)
+{
+	table_fini(&a->seen);
+}
+
+static int attach_object(struct target_attacher *a, const struct object *o, pid_t scope)
+{
+	int n;
+
+	if (!object_is_interesting(o))
+		return 0;
+	n = session_attach(a->session, o, scope);
+	if (n < 0) {
+		snprintf(a->why, sizeof(a->why), "%s", session_why(a->session));
+		return n;
+	}
+	a->sites += (size_t)n;
+	if (n)
+		log_debug("attached to %d functions of '%s'%s", n, o->path,
+			  o->has_pools ? " (and its pools)" : "");
+	return 0;
+}
+
+/* A file that is no ELF file, or cannot be read, has no allocator: the rest goes on. */
+static int visit_file(struct target_attacher *a, int fd, const char *path, pid_t scope)
+{
+	struct object o;
+	int err = object_init(&o, fd, path);
+
+	if (err) {
+		log_debug("skipped '%s': %s", path, strerror(-err));
+		return 0;
+	}
+	err = attach_object(a, &o, scope);
+	object_fini(&o);
+	return err;
+}
+
+static int visit_mapping(const struct proc_mapping *m, void *context)
+{
+	struct visit *v = context;
+	struct file_key key = {
+		.device = (uint64_t)m->dev_major << 32 | m->dev_minor,
+		.inode = m->inode,
+		.scope = v->scope,
+	};
+	bool fresh;
+	int fd;
+
+	if (!m->executable || !m->inode)
+		return 0;
+	table_insert(&v->attacher->seen, &key, &fresh);
+	if (!fresh)
+		return 0;
+	fd = proc_open_mapped(v->pid, m);
+	if (fd < 0) {
+		log_debug("cannot open '%s' of process %d: %s", m->path, v->pid, strerror(-fd));
+		return 0;
+	}
+	return visit_file(v->attacher, fd, m->path, v->scope);
+}
+
+int target_attach_process(struct target_attacher *a, pid_t pid)
+{
+	struct visit v = {.attacher = a, .pid = pid, .scope = pid};
+	int err = proc_each_mapping(pid, visit_mapping, &v);
+
+	/* The kernel's own word for a process that ended meanwhile. */
+	if (err && !proc_exists(pid)) {
+		snprintf(a->why, sizeof(a->why), "process %d ended while alloctrace attached to it",
+			 pid);
+		return -ESRCH;
+	}
+	if (err && !a->why[0])
+		snprintf(a->why, sizeof(a->why), "cannot read the mappings of process %d: %s", pid,
+			 strerror(-err));
+	return err;
+}
+
+/* A process that ends while it is looked at is none; a probe that the kernel refuses is an error.
+ */
+static int visit_process(pid_t pid, void *context)
+{
+	struct target_attacher *a = context;
+	struct visit v = {.attacher = a, .pid = pid, .scope = SESSION_ALL_PROCESSES};
+
+	if (pid == getpid())
+		return 0;
+	proc_each_mapping(pid, visit_mapping, &v);
+	return a->why[0] ? -EIO : 0;
+}
+
+int target_attach_system(struct target_attacher *a)
+{
+	return proc_each_process(visit_process, a);
+}
