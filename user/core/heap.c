@@ -162,7 +162,7 @@ static void apply_free(struct heap *h, const struct event *e, struct heap_total 
 static void apply_realloc(struct heap *h, const struct event *e, struct heap_note *note)
 {
 	struct heap_key key = {.pid = e->pid, .addr = e->old_addr};
-	struct heap_total *total = &h->calls[e->function];
+	struct heap_total *total = &h->calls[e->function % HEAP_MAX_CALLS];
 	const struct heap_block *block;
 
 	if (e->failed) {
@@ -175,12 +175,15 @@ static void apply_realloc(struct heap *h, const struct event *e, struct heap_not
 	apply_alloc(h, e, total, 0);
 }
 
-static void apply_pool(struct heap *h, const struct event *e, struct heap_note *note)
+static bool apply_pool(struct heap *h, const struct event *e, struct heap_note *note)
 {
 	size_t row = pool_row_of(h, e);
 	struct heap_pool *pool = &h->pool_rows[row];
 
 	note->pool = pool;
+	note->row = row;
+	if (h->only_pool[0] && strcmp(h->only_pool, pool->name))
+		return false;
 	if (e->kind == EVENT_POOL_CREATE)
 		pool->created++;
 	else if (e->kind == EVENT_POOL_ALLOC)
@@ -189,17 +192,14 @@ static void apply_pool(struct heap *h, const struct event *e, struct heap_note *
 		apply_free(h, e, &pool->free, &pool->unmatched, note);
 	else
 		pool->destroyed++;
+	return true;
 }
 
-void heap_apply(struct heap *h, const struct event *e, struct heap_note *note)
+static void apply_call(struct heap *h, const struct event *e, struct heap_note *note)
 {
 	struct heap_total *total = &h->calls[e->function % HEAP_MAX_CALLS];
 
-	*note = (struct heap_note){0};
-	h->events++;
-	if (event_is_pool(e)) {
-		apply_pool(h, e, note);
-	} else if (e->kind == EVENT_ALLOC) {
+	if (e->kind == EVENT_ALLOC) {
 		apply_alloc(h, e, total, 0);
 	} else if (e->kind == EVENT_REALLOC) {
 		apply_realloc(h, e, note);
@@ -207,6 +207,22 @@ void heap_apply(struct heap *h, const struct event *e, struct heap_note *note)
 		total->freed += e->by_realloc;
 		apply_free(h, e, total, &h->unmatched_frees, note);
 	}
+}
+
+bool heap_apply(struct heap *h, const struct event *e, struct heap_note *note)
+{
+	bool wanted = true;
+
+	*note = (struct heap_note){0};
+	if (event_is_pool(e))
+		wanted = apply_pool(h, e, note);
+	else
+		apply_call(h, e, note);
+	if (wanted)
+		h->events++;
+	else
+		h->ignored++;
+	return wanted;
 }
 
 static bool is_of_process(const void *key, void *value, void *context)

@@ -55,12 +55,15 @@ struct heap {
 	struct heap_live live;    /* without pools */
 	uint64_t unmatched_frees; /* frees of blocks that were not seen allocated */
 	uint64_t superseded;      /* allocations over a live block that no late record explained */
-	uint64_t events;
+	char only_pool[65];       /* pools of other names are ignored; "": none is */
+	uint64_t events;          /* applied */
+	uint64_t ignored;         /* events of pools that were not asked for */
 };
 
 /* What the heap knew about the blocks of an event just before it applied it. */
 struct heap_note {
 	const struct heap_pool *pool; /* NULL: not a pool's. Lives until heap_fini */
+	size_t row;                   /* of the pool in pool_rows */
 	bool old_known;               /* the block that was freed or resized was seen allocated */
 	uint64_t old_size;
 };
@@ -68,8 +71,8 @@ struct heap_note {
 int heap_init(struct heap *h);
 void heap_fini(struct heap *h);
 
-/* Applies one event. `note` is filled, never NULL. */
-void heap_apply(struct heap *h, const struct event *e, struct heap_note *note);
+/* Applies one event; false when it was ignored. `note` is filled, never NULL. */
+bool heap_apply(struct heap *h, const struct event *e, struct heap_note *note);
 
 /* The process replaced its image: its blocks are gone, and were neither freed nor leaked. */
 void heap_forget_process(struct heap *h, uint32_t pid);

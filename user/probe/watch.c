@@ -297,7 +297,7 @@ ssize_t watch_read(struct watch *w, const struct watch_record **records)
 		struct watch_record *r = &w->records[i];
 
 		if (r->kind == WATCH_MAP)
-			r->mapping.path = w->paths + (size_t)r->mapping.path;
+			proc_mapping_set_path(&r->mapping, w->paths + (size_t)r->mapping.path);
 	}
 	if (w->record_count > 1)
 		qsort(w->records, w->record_count, sizeof(*w->records), by_time);

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: MIT
+/* The table of options, and the few kinds of values that they take. */
+#include "cmd/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/event.h"
+#include "core/log.h"
+#include "out/sink.h"
+
+struct option_row;
+/* Stores the value; 0, or -EINVAL when it is not one of its kind. */
+typedef int (*option_fn)(struct options *o, const struct option_row *row, const char *value);
+
+struct option_row {
+	char letter; /* 0: none */
+	const char *name;
+	const char *value; /* as the help calls it; NULL: a switch */
+	option_fn take;
+	size_t field; /* offset into struct options */
+	double low, high;
+	const char *help;
+};
+
+static void *field_of(struct options *o, const struct option_row *row)
+{
+	return (char *)o + row->field;
+}
+
+static int take_switch(struct options *o, const struct option_row *row, const char *value)
+{
+	(void)value;
+	*(bool *)field_of(o, row) = true;
+	return 0;
+}
+
+static int take_text(struct options *o, const struct option_row *row, const char *value)
+{
+	*(const char **)field_of(o, row) = value;
+	return 0;
+}
+
+static int complain(const struct option_row *row, const char *value, const char *wanted)
+{
+	char shown[128];
+
+	log_error("--%s takes %s, not '%s'", row->name, wanted,
+		  log_quote(shown, sizeof(shown), value));
+	return -EINVAL;
+}
+
+/* A whole number, with an optional K, M or G (powers of 1024). */
+static bool parse_size(const char *text, uint64_t *size)
+{
+	static const char suffixes[] = "KMG";
+	unsigned int shift = 0;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	*size = strtoull(text, &end, 10);
+	if (errno)
+		return false;
+	if (*end && strchr(suffixes, *end & ~0x20)) {
+		shift = 10 * (unsigned int)(strchr(suffixes, *end & ~0x20) - suffixes + 1);
+		end++;
+	}
+	if (*end || *size > UINT64_MAX >> shift)
+		return false;
+	*size <<= shift;
+	return true;
+}
+
+static int take_size(struct options *o, const struct option_row *row, const char *value)
+{
+	uint64_t size;
+	char wanted[128];
+
+	if (parse_size(value, &size) && (double)size >= row->low && (double)size <= row->high) {
+		*(uint64_t *)field_of(o, row) = size;
+		return 0;
+	}
+	if (row->high > 1e18)
+		snprintf(wanted, sizeof(wanted), "a size in bytes (K, M, G may follow)");
+	else
+		snprintf(wanted, sizeof(wanted), "a number from %.0f to %.0f (K, M, G may follow)",
+			 row->low, row->high);
+	return complain(row, value, wanted);
+}
+
+static int take_seconds(struct options *o, const struct option_row *row, const char *value)
+{
+	double seconds;
+	char *end;
+
+	seconds = strtod(value, &end);
+	if (*value < '0' || *value > '9' || *end || !isfinite(seconds) || seconds < row->low ||
+	    seconds > row->high)
+		return complain(row, value, "a number of seconds above 0");
+	*(double *)field_of(o, row) = seconds;
+	return 0;
+}
+
+static bool parse_pid(const char *text, size_t length, pid_t *pid)
+{
+	long value = 0;
+
+	if (!length)
+		return false;
+	for (size_t i = 0; i < length; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return false;
+		value = value * 10 + (text[i] - '0');
+		if (value > INT_MAX)
+			return false;
+	}
+	*pid = (pid_t)value;
+	return value > 0;
+}
+
+/* A PID named twice is one target. */
+static int add_pid(struct options *o, pid_t pid)
+{
+	for (size_t i = 0; i < o->pid_count; i++) {
+		if (o->pids[i] == pid)
+			return 0;
+	}
+	if (o->pid_count == OPTIONS_MAX_PIDS)
+		return -ENOSPC;
+	o->pids[o->pid_count++] = pid;
+	return 0;
+}
+
+static int take_pids(struct options *o, const struct option_row *row, const char *value)
+{
+	for (const char *text = value;; text++) {
+		size_t length = strcspn(text, ",");
+		pid_t pid;
+
+		if (!parse_pid(text, length, &pid) || add_pid(o, pid))
+			return complain(row, value, "up to 256 process numbers, divided by commas");
+		text += length;
+		if (!*text)
+			return 0;
+	}
+}
+
+static int take_events(struct options *o, const struct option_row *row, const char *value)
+{
+	char unknown[128], shown[160];
+
+	(void)row;
+	if (!function_set_parse(&o->set, value, unknown, sizeof(unknown)))
+		return 0;
+	log_error("-e does not know '%s': it takes names of functions (malloc, free …), pool, "
+		  "pool:NAME",
+		  log_quote(shown, sizeof(shown), unknown));
+	return -EINVAL;
+}
+
+#define FIELD(name) offsetof(struct options, name)
+#define ANY_SIZE    0, 1.9e19
+
+static const struct option_row rows[] = {
+	{'p', "pid", "PID[,PID…]", take_pids, 0, 0, 0, "trace these processes, all their threads"},
+	{'d', "duration", "SEC", take_seconds, FIELD(duration), 1e-3, 1e9,
+	 "stop after SEC seconds"},
+	{'i', "interval", "SEC", take_seconds, FIELD(interval), 1e-2, 1e9,
+	 "print an interim report every SEC seconds"},
+	{'f', "format", "FORMAT", take_text, FIELD(format), 0, 0, "text (the default) or json"},
+	{'o', "output", "FILE", take_text, FIELD(output), 0, 0,
+	 "write to FILE, not to standard output"},
+	{'e', "events", "LIST", take_events, 0, 0, 0,
+	 "only these: names of functions, pool, pool:NAME, divided by commas"},
+	{'z', "min-size", "SIZE", take_size, FIELD(min_size), ANY_SIZE,
+	 "only allocations of SIZE or more"},
+	{'Z', "max-size", "SIZE", take_size, FIELD(max_size), ANY_SIZE,
+	 "only allocations of SIZE or less"},
+	{'k', "stacks", NULL, take_switch, FIELD(stacks), 0, 0,
+	 "print whole stacks (by frame pointers)"},
+	{0, "max-stack", "N", take_size, FIELD(max_stack), 1, 127,
+	 "depth of -k, 1 to 127 (default 127)"},
+	{0, "ring-size", "SIZE", take_size, FIELD(ring_size), 4096, 1 << 30,
+	 "size of the ring buffer (default 16M), rounded up to a power of two"},
+	{0, "strict", NULL, take_switch, FIELD(strict), 0, 0, "exit with 3 when anything was lost"},
+	{0, "as-root", NULL, take_switch, FIELD(as_root), 0, 0,
+	 "run COMMAND as root, not as the user who called sudo"},
+	{0, "exit-status", NULL, take_switch, FIELD(exit_status), 0, 0,
+	 "exit with COMMAND's own status"},
+	{'v', "verbose", NULL, take_switch, FIELD(verbose), 0, 0, "say more about what is done"},
+	{'q', "quiet", NULL, take_switch, FIELD(quiet), 0, 0, "say nothing but errors"},
+	{'V', "version", NULL, take_switch, FIELD(version), 0, 0, "print the version"},
+	{'h', "help", NULL, take_switch, FIELD(help), 0, 0, "print this help"},
+};
+
+#define ROW_COUNT   (sizeof(rows) / sizeof(rows[0]))
+#define FIRST_VALUE 1000 /* getopt_long's answer for rows[0]; above all letters */
+
+static void make_getopt_tables(char *letters, struct option *names)
+{
+	*letters++ = '+'; /* stop at the first word that is no option */
+	*letters++ = ':'; /* a missing value is ours to tell */
+	for (size_t i = 0; i < ROW_COUNT; i++) {
+		names[i] = (struct option){
+			.name = rows[i].name,
+			.has_arg = rows[i].value ? required_argument : no_argument,
+			.val = FIRST_VALUE + (int)i,
+		};
+		if (!rows[i].letter)
+			continue;
+		*letters++ = rows[i].letter;
+		if (rows[i].value)
+			*letters++ = ':';
+	}
+	*letters = '\0';
+	names[ROW_COUNT] = (struct option){0};
+}
+
+static const struct option_row *row_of(int answer)
+{
+	if (answer >= FIRST_VALUE)
+		return &rows[answer - FIRST_VALUE];
+	for (size_t i = 0; i < ROW_COUNT; i++) {
+		if (rows[i].letter == answer)
+			return &rows[i];
+	}
+	return NULL;
+}
+
+static int parse_options(struct options *o, int argc, char **argv)
+{
+	char letters[3 + 2 * ROW_COUNT], shown[128];
+	struct option names[ROW_COUNT + 1];
+	int answer, err;
+
+	make_getopt_tables(letters, names);
+	opterr = 0;
+	optind = 1;
+	while ((answer = getopt_long(argc, argv, letters, names, NULL)) != -1) {
+		const struct option_row *row = row_of(answer);
+
+		if (!row) {
+			log_error(answer == ':' ? "option '%s' needs a value; see --help"
+						: "unknown option '%s'; see --help",
+				  log_quote(shown, sizeof(shown), argv[optind - 1]));
+			return -EINVAL;
+		}
+		err = row->take(o, row, optarg);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* The word before the options, if there is one; the rest moves up to its place. */
+static int take_command(struct options *o, int *argc, char ***argv)
+{
+	static const char *const reserved[] = {"compare", "leaks", "record",
+					       "report",  "diff",  "top"};
+	char shown[128];
+	const char *word;
+
+	o->command = "trace";
+	if (*argc < 2 || (*argv)[1][0] == '-')
+		return 0;
+	word = (*argv)[1];
+	--*argc;
+	++*argv;
+	if (!strcmp(word, "trace") || !strcmp(word, "latency")) {
+		o->command = word;
+		return 0;
+	}
+	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
+		if (!strcmp(word, reserved[i])) {
+			log_error("'%s' is a reserved word: this version does not have it yet",
+				  word);
+			return -EINVAL;
+		}
+	}
+	log_error("unknown command '%s'; to run a program, put it behind '--'",
+		  log_quote(shown, sizeof(shown), word));
+	return -EINVAL;
+}
+
+/* What is left behind the options must be a command to run, and that only behind "--". */
+static int take_program(struct options *o, int argc, char **argv)
+{
+	char shown[128];
+
+	if (optind >= argc) {
+		if (optind >= 1 && argc > 1 && !strcmp(argv[argc - 1], "--")) {
+			log_error("'--' must be followed by a command");
+			return -EINVAL;
+		}
+		return 0;
+	}
+	if (strcmp(argv[optind - 1], "--")) {
+		log_error("unexpected '%s'; to run a program, put it behind '--'",
+			  log_quote(shown, sizeof(shown), argv[optind]));
+		return -EINVAL;
+	}
+	o->argv = argv + optind;
+	return 0;
+}
+
+static int check_together(const struct options *o)
+{
+	char shown[128];
+
+	if (o->argv && o->pid_count)
+		log_error("-p and a command exclude each other");
+	else if (o->verbose && o->quiet)
+		log_error("-v and -q exclude each other");
+	else if (o->min_size > o->max_size)
+		log_error("--min-size is above --max-size: nothing would be traced");
+	else if ((o->as_root || o->exit_status) && !o->argv)
+		log_error("--as-root and --exit-status need a command behind '--'");
+	else if (!sink_find(o->command, o->format))
+		log_error("'%s' has no format '%s'; it has %s", o->command,
+			  log_quote(shown, sizeof(shown), o->format), sink_formats());
+	else
+		return 0;
+	return -EINVAL;
+}
+
+int options_parse(struct options *o, int argc, char **argv)
+{
+	int err;
+
+	*o = (struct options){
+		.format = "text",
+		.set = function_set_all(),
+		.max_size = UINT64_MAX,
+		.max_stack = EVENT_MAX_FRAMES - 1,
+		.ring_size = 16 << 20,
+	};
+	err = take_command(o, &argc, &argv);
+	if (!err)
+		err = parse_options(o, argc, argv);
+	if (err || o->help || o->version)
+		return err;
+	err = take_program(o, argc, argv);
+	return err ? err : check_together(o);
+}
+
+void options_print_help(void)
+{
+	fputs("alloctrace: who allocates, how much, how slowly\n\n"
+	      "usage: alloctrace [trace] TARGET [OPTIONS]   one line per call, the books at the "
+	      "end\n"
+	      "       alloctrace latency TARGET [OPTIONS]   a latency histogram per function and "
+	      "per pool\n\n"
+	      "TARGET: -p PID[,PID…]  |  -- COMMAND [ARG…] (after the options)  |  nothing: the "
+	      "whole system\n\n",
+	      stdout);
+	for (size_t i = 0; i < ROW_COUNT; i++) {
+		char left[64];
+
+		snprintf(left, sizeof(left), "--%s%s%s", rows[i].name, rows[i].value ? " " : "",
+			 rows[i].value ? rows[i].value : "");
+		printf("  %c%c%c %-24s %s\n", rows[i].letter ? '-' : ' ',
+		       rows[i].letter ? rows[i].letter : ' ', rows[i].letter ? ',' : ' ', left,
+		       rows[i].help);
+	}
+	fputs("\nSizes take K, M, G. Ctrl-C ends the run and prints the report; SIGUSR1 prints an "
+	      "interim one.\n"
+	      "Exit: 0 done; 1 it could not do it; 2 the command line is wrong; 3 --strict and "
+	      "something was lost.\n",
+	      stdout);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command line. One table describes every option; parsing, the help and the tests that compare
+ * the manual page and the completions with it all read that table.
+ */
+#ifndef ALLOCTRACE_CMD_OPTIONS_H
+#define ALLOCTRACE_CMD_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "probe/functions.h"
+
+#define OPTIONS_MAX_PIDS 256
+
+struct options {
+	const char *command; /* "trace", "latency" … */
+	pid_t pids[OPTIONS_MAX_PIDS];
+	size_t pid_count;
+	char **argv;               /* the command to run, NULL-terminated; NULL: none */
+	double duration, interval; /* seconds; 0: not given */
+	const char *format;
+	const char *output; /* NULL: standard output */
+	struct function_set set;
+	uint64_t min_size, max_size; /* bytes */
+	bool stacks;
+	uint64_t max_stack; /* frames */
+	uint64_t ring_size; /* bytes */
+	bool strict, verbose, quiet, as_root, exit_status;
+	bool help, version;
+};
+
+enum exit_code { EXIT_DONE = 0, EXIT_CANNOT = 1, EXIT_USAGE = 2, EXIT_LOST = 3 };
+
+/* 0, or -EINVAL after one sentence on standard error. `o` borrows from argv. */
+int options_parse(struct options *o, int argc, char **argv);
+
+void options_print_help(void);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* Where the data goes: standard output, or a file that nobody else can have put a trap into. */
+#ifndef ALLOCTRACE_CMD_OUTPUT_H
+#define ALLOCTRACE_CMD_OUTPUT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+struct output {
+	FILE *file;
+	const char *name; /* for sentences */
+	int error;        /* errno of the first failed write */
+};
+
+/* `path` NULL: standard output. A negative errno when it cannot be opened; files are made with mode
+ * 0600. */
+int output_open(struct output *o, const char *path);
+
+/* Writes what is buffered; false, with o->error set, when this or an earlier write failed. */
+bool output_flush(struct output *o);
+
+/* Closes; -errno when the last bytes did not arrive. */
+int output_close(struct output *o);
+
+#endif

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+/* One live run, once its probes are in place: the loop, the reports, the end. */
+#include "cmd/run.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/state.h"
+#include "core/log.h"
+
+#define TICK_MS        10  /* how often the ring is emptied: nobody wakes us */
+#define LAST_CALLS_MS  50  /* how long calls may take to return after the gate has closed */
+#define INTERRUPTED_MS 200 /* Ctrl-C reaches the command, too: it may end with us */
+#define PROGRESS_NS    1000000000ULL
+#define MAX_WAIT       (OPTIONS_MAX_PIDS + 2)
+
+static int on_event(void *context, const struct event *e)
+{
+	struct run *r = context;
+	struct heap_note note;
+
+	timeline_advance(&r->timeline, e->ts_ns);
+	if (!r->pid_count || !r->timeline.watch)
+		symbolizer_add_process(r->symbolizer, (pid_t)e->pid);
+	if (heap_apply(&r->heap, e, &note) && r->sink.ops->event)
+		r->sink.ops->event(&r->sink, e, &note);
+	return 0;
+}
+
+/* What happened before the ring was emptied can be applied when it is empty. */
+static int drain(struct run *r)
+{
+	uint64_t before = timeline_now();
+	int err = session_drain(r->session, on_event, r);
+
+	timeline_advance(&r->timeline, before);
+	return err;
+}
+
+static void fill_report(struct run *r, struct report *report, bool final)
+{
+	uint64_t settled;
+
+	*report = (struct report){
+		.heap = &r->heap,
+		.elapsed_ns = timeline_now() - r->info.start_ns,
+		.malformed = session_malformed(r->session),
+		.final = final,
+	};
+	session_counters(r->session, report->counters);
+	settled = r->heap.events + r->heap.ignored + report_lost(report);
+	if (report->counters[EVENT_ENTERED] > settled)
+		report->in_flight = report->counters[EVENT_ENTERED] - settled;
+}
+
+static void interim_report(struct run *r)
+{
+	struct report report;
+
+	fill_report(r, &report, false);
+	if (r->sink.ops->tick)
+		r->sink.ops->tick(&r->sink, &report);
+}
+
+static void show_progress(struct run *r, uint64_t now)
+{
+	if (now < r->next_progress_ns || log_get_level() < LOG_NORMAL || !isatty(STDERR_FILENO) ||
+	    (r->output.file == stdout && isatty(STDOUT_FILENO)))
+		return;
+	r->next_progress_ns = now + PROGRESS_NS;
+	r->progress_shown = true;
+	fprintf(stderr, "\ralloctrace: %.0f s, %" PRIu64 " events, %" PRIu64 " blocks live ",
+		(double)(now - r->info.start_ns) / 1e9, r->heap.events, r->heap.live.blocks);
+}
+
+static void clear_progress(struct run *r)
+{
+	if (r->progress_shown)
+		fputs("\r\033[K", stderr);
+	r->progress_shown = false;
+}
+
+/* Looks which targets have ended; false when all have. */
+static bool targets_live(struct run *r, const struct pollfd *fds)
+{
+	bool live = false;
+
+	for (size_t i = 0; i < r->pid_count; i++) {
+		if (r->pidfds[i] >= 0 && fds[i].revents) {
+			close(r->pidfds[i]);
+			r->pidfds[i] = -1;
+		}
+		live |= r->pidfds[i] >= 0;
+	}
+	return live || !r->pid_count;
+}
+
+/* Sleeps until the next tick or an event of interest; false when the run is over. */
+static bool wait_tick(struct run *r)
+{
+	struct pollfd fds[MAX_WAIT];
+	size_t n = r->pid_count;
+
+	for (size_t i = 0; i < n; i++)
+		fds[i] = (struct pollfd){.fd = r->pidfds[i], .events = POLLIN};
+	fds[n] = (struct pollfd){.fd = r->signals.fd, .events = POLLIN};
+	/* No events asked for: a pipe whose reader has gone answers POLLERR all the same. */
+	fds[n + 1] = (struct pollfd){.fd = fileno(r->output.file)};
+	poll(fds, n + 2, TICK_MS);
+	if (fds[n].revents)
+		signals_read(&r->signals);
+	if (fds[n + 1].revents & POLLERR && !r->output.error)
+		r->output.error = EPIPE;
+	return targets_live(r, fds) && !r->signals.stop && !r->output.error;
+}
+
+static void do_due(struct run *r, uint64_t now)
+{
+	if (r->signals.report || (r->next_report_ns && now >= r->next_report_ns)) {
+		if (!r->signals.report)
+			r->next_report_ns += (uint64_t)(r->options->interval * 1e9);
+		r->signals.report = false;
+		clear_progress(r);
+		interim_report(r);
+	}
+	show_progress(r, now);
+}
+
+/* Until the targets end, the time is over, somebody asks, or the output cannot take any more. */
+static int follow(struct run *r)
+{
+	uint64_t end = r->info.start_ns + (uint64_t)(r->options->duration * 1e9);
+
+	r->next_progress_ns = r->info.start_ns + 2 * PROGRESS_NS;
+	if (r->options->interval > 0)
+		r->next_report_ns = r->info.start_ns + (uint64_t)(r->options->interval * 1e9);
+	while (wait_tick(r)) {
+		int err = drain(r);
+		uint64_t now = timeline_now();
+
+		if (err)
+			return err;
+		do_due(r, now);
+		output_flush(&r->output);
+		if (r->options->duration > 0 && now >= end)
+			break;
+	}
+	clear_progress(r);
+	return 0;
+}
+
+/* Empties the ring for the last time, and gives calls that are under way a moment to return. */
+static void settle(struct run *r, struct report *report)
+{
+	session_close_gate(r->session);
+	for (int ms = 0; ms < LAST_CALLS_MS; ms++) {
+		drain(r);
+		fill_report(r, report, true);
+		if (!report->in_flight)
+			return;
+		poll(NULL, 0, 1);
+	}
+}
+
+static int exit_code(const struct run *r, const struct report *report)
+{
+	char shown[160];
+
+	if (r->output.error) {
+		log_error("cannot write to %s: %s", log_quote(shown, sizeof(shown), r->output.name),
+			  strerror(r->output.error));
+		return EXIT_CANNOT;
+	}
+	if (report_lost(report)) {
+		log_warn("%" PRIu64 " of %" PRIu64 " calls were lost", report_lost(report),
+			 report->counters[EVENT_ENTERED]);
+		if (r->options->strict)
+			return EXIT_LOST;
+	}
+	return r->options->exit_status ? child_exit_code(&r->child) : EXIT_DONE;
+}
+
+static int finish(struct run *r)
+{
+	struct report report;
+	char fate[128];
+
+	settle(r, &report);
+	child_poll(&r->child, r->signals.stop ? INTERRUPTED_MS : TICK_MS);
+	report.fate = child_fate(&r->child, fate, sizeof(fate));
+	if (r->sink.ops->finish && !r->output.error)
+		r->sink.ops->finish(&r->sink, &report);
+	output_flush(&r->output);
+	return exit_code(r, &report);
+}
+
+int run_live(const struct options *o)
+{
+	int code = EXIT_CANNOT;
+	struct run r;
+
+	if (!setup_run(&r, o) && !follow(&r))
+		code = finish(&r);
+	setup_undo(&r);
+	return code;
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+/*
+ * From the command line to a running session. Order matters: the output is opened and the machine
+ * looked at before anything is attached; mappings are watched before they are read; all probes are
+ * in place before the gate opens; a command that we start is held at its exec until the gate is
+ * open, and its libraries are probed as they come in.
+ */
+#include "cmd/state.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "probe/preflight.h"
+#include "probe/spawn.h"
+
+static int say(int err, const char *why, const char *hint)
+{
+	log_error("%s", why);
+	if (hint[0])
+		log_info("hint: %s", hint);
+	return err;
+}
+
+static void describe(struct run *r)
+{
+	const struct options *o = r->options;
+
+	uname(&r->kernel);
+	r->info = (struct run_info){
+		.version = ALLOCTRACE_VERSION,
+		.kernel = r->kernel.release,
+		.targets = r->pids,
+		.functions = r->names,
+		.function_count = function_count,
+		.traced = o->set.functions,
+		.stacks = o->stacks,
+		.live_known =
+			function_set_pairs(&o->set) && !o->min_size && o->max_size == UINT64_MAX,
+		.symbolizer = r->symbolizer,
+	};
+	for (size_t i = 0; i < function_count; i++) {
+		r->names[i] = functions[i].name;
+		if (functions[i].shape == SHAPE_FREE)
+			r->info.frees |= 1ULL << i;
+	}
+}
+
+static int add_target(struct run *r, pid_t pid)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	if (fd < 0) {
+		log_error("cannot follow process %d: %s", pid, strerror(errno));
+		return -errno;
+	}
+	r->pids[r->pid_count] = pid;
+	r->pidfds[r->pid_count++] = fd;
+	r->info.target_count = r->pid_count;
+	r->timeline.pids = r->pids;
+	r->timeline.pid_count = r->pid_count;
+	return 0;
+}
+
+static int check_targets(const struct options *o)
+{
+	char why[256];
+
+	for (size_t i = 0; i < o->pid_count; i++) {
+		int err = target_check(o->pids[i], why, sizeof(why));
+
+		if (err)
+			return say(err, why, "");
+	}
+	return 0;
+}
+
+/* Everything that needs no target: on error nothing has been attached, and nothing started. */
+static int prepare(struct run *r)
+{
+	const struct options *o = r->options;
+	struct session_config config = {
+		.ring_size = o->ring_size,
+		.max_stack = o->stacks ? (unsigned int)o->max_stack + 1 : 1,
+		.min_size = o->min_size,
+		.max_size = o->max_size,
+		.set = o->set,
+	};
+	char why[256], hint[256];
+	int err;
+
+	err = preflight_check(why, hint, sizeof(why));
+	if (err)
+		return say(err, why, hint);
+	err = signals_init(&r->signals);
+	if (err)
+		return err;
+	r->symbolizer = symbolizer_new();
+	if (!r->symbolizer || heap_init(&r->heap))
+		return say(-ENOMEM, "out of memory", "");
+	strcpy(r->heap.only_pool, o->set.pool_name);
+	timeline_init(&r->timeline, r->symbolizer, &r->heap);
+	describe(r);
+	session_quiet_library();
+	r->session = session_new(&config, &err, why, sizeof(why));
+	if (!r->session)
+		return say(err, why, "");
+	target_attacher_init(&r->attacher, r->session);
+	return sink_init(&r->sink, sink_find(o->command, o->format), &r->info, r->output.file);
+}
+
+/* Whether there is anything to see; after the last probe has been placed. */
+static int announce(struct run *r, const char *whom)
+{
+	char shown[300];
+
+	log_quote(shown, sizeof(shown), whom);
+	if (!r->attacher.sites) {
+		log_error("nothing to trace in %s: it maps no allocator with symbols and no pool",
+			  shown);
+		return -ENOENT;
+	}
+	if (r->sink.ops->start)
+		r->sink.ops->start(&r->sink);
+	log_info("ready: %zu functions probed in %s", r->attacher.sites, shown);
+	return 0;
+}
+
+static void open_gate(struct run *r)
+{
+	r->info.start_ns = timeline_now();
+	session_open_gate(r->session);
+}
+
+static int attach_pids(struct run *r)
+{
+	const struct options *o = r->options;
+	char whom[64];
+	int err;
+
+	for (size_t i = 0; i < o->pid_count; i++) {
+		err = add_target(r, o->pids[i]);
+		if (err)
+			return err;
+		symbolizer_add_process(r->symbolizer, o->pids[i]);
+		err = target_attach_process(&r->attacher, o->pids[i]);
+		if (err)
+			return say(err, r->attacher.why, "");
+	}
+	if (o->pid_count == 1)
+		snprintf(whom, sizeof(whom), "process %d", o->pids[0]);
+	else
+		snprintf(whom, sizeof(whom), "%zu processes", o->pid_count);
+	open_gate(r);
+	return announce(r, whom);
+}
+
+static int attach_system(struct run *r)
+{
+	int err = target_attach_system(&r->attacher);
+
+	if (err)
+		return say(err, r->attacher.why, "");
+	open_gate(r);
+	return announce(r, "the whole system");
+}
+
+/* The command is stopped here: probe what it maps so far. */
+static int on_mapped(void *context, pid_t pid)
+{
+	struct run *r = context;
+
+	return target_attach_process(&r->attacher, pid);
+}
+
+static int attach_command(struct run *r)
+{
+	struct spawn_user user = {0};
+	char why[512], whom[300];
+	int err;
+
+	if (!r->options->as_root)
+		user = spawn_sudo_user();
+	r->child.pid = spawn_start(r->options->argv, &user, why, sizeof(why));
+	if (r->child.pid < 0)
+		return say(r->child.pid, why, "");
+	err = add_target(r, r->child.pid);
+	if (err) {
+		spawn_kill(r->child.pid);
+		return err;
+	}
+	open_gate(r);
+	err = spawn_release(r->child.pid, on_mapped, r, &r->child.status);
+	if (err < 0)
+		return say(err, r->attacher.why[0] ? r->attacher.why : strerror(-err), "");
+	r->child.ended = err > 0;
+	snprintf(whom, sizeof(whom), "'%s' (process %d)", r->options->argv[0], r->child.pid);
+	err = announce(r, whom);
+	if (err && !r->child.ended)
+		spawn_kill(r->child.pid);
+	return err;
+}
+
+int setup_run(struct run *r, const struct options *o)
+{
+	char shown[160];
+	int err;
+
+	*r = (struct run){.options = o, .signals.fd = -1};
+	err = check_targets(o);
+	if (err)
+		return err;
+	err = output_open(&r->output, o->output);
+	if (err) {
+		log_error("cannot open '%s' for writing: %s",
+			  log_quote(shown, sizeof(shown), o->output), strerror(-err));
+		return err;
+	}
+	err = prepare(r);
+	if (err)
+		return err;
+	if (o->argv)
+		return attach_command(r);
+	return o->pid_count ? attach_pids(r) : attach_system(r);
+}
+
+void setup_undo(struct run *r)
+{
+	for (size_t i = 0; i < r->pid_count; i++) {
+		if (r->pidfds[i] >= 0)
+			close(r->pidfds[i]);
+	}
+	sink_fini(&r->sink);
+	target_attacher_fini(&r->attacher);
+	session_free(r->session);
+	timeline_fini(&r->timeline);
+	heap_fini(&r->heap);
+	symbolizer_free(r->symbolizer);
+	signals_fini(&r->signals);
+	output_close(&r->output);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Signals as a descriptor. The first SIGINT or SIGTERM asks for the end of the run; from then on
+ * they have their default effect, so that a second one quits at once.
+ */
+#ifndef ALLOCTRACE_CMD_SIGNALS_H
+#define ALLOCTRACE_CMD_SIGNALS_H
+
+#include <stdbool.h>
+
+struct signals {
+	int fd;
+	bool stop, report; /* what was asked for; the reader resets `report` */
+};
+
+/* Blocks the signals for this process; programs it starts must unblock them. 0 or a negative errno.
+ */
+int signals_init(struct signals *s);
+void signals_fini(struct signals *s);
+void signals_read(struct signals *s);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* What one live run consists of; shared by setup.c, which makes it, and run.c, which lives it. */
+#ifndef ALLOCTRACE_CMD_STATE_H
+#define ALLOCTRACE_CMD_STATE_H
+
+#include <sys/utsname.h>
+
+#include "cmd/child.h"
+#include "cmd/options.h"
+#include "cmd/output.h"
+#include "cmd/signals.h"
+#include "cmd/timeline.h"
+#include "out/sink.h"
+#include "probe/session.h"
+#include "probe/target.h"
+
+struct run {
+	const struct options *options;
+	struct output output;
+	struct signals signals;
+	struct symbolizer *symbolizer;
+	struct heap heap;
+	struct timeline timeline;
+	struct session *session;
+	struct target_attacher attacher;
+	struct sink sink;
+	struct run_info info;
+	const char *names[HEAP_MAX_CALLS];
+	struct utsname kernel;
+	pid_t pids[OPTIONS_MAX_PIDS]; /* of the targets */
+	int pidfds[OPTIONS_MAX_PIDS]; /* -1: it has ended */
+	size_t pid_count;
+	struct child child;
+	uint64_t next_report_ns, next_progress_ns;
+	bool progress_shown;
+};
+
+/*
+ * Makes everything and places the probes; at the end the gate is open and a command runs. A
+ * negative errno after one sentence on standard error: then nothing is attached, and no command
+ * runs. setup_undo is to be called in any case.
+ */
+int setup_run(struct run *r, const struct options *o);
+void setup_undo(struct run *r);
+
+#endif

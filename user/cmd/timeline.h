@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Merges two streams by time: events, and what happens to the address spaces they come from. Before
+ * an event is shown, every mapping that was made before it has been told to the symbolizer, and
+ * nothing later; so a library that was loaded, used and unloaded within a millisecond still has its
+ * names.
+ */
+#ifndef ALLOCTRACE_CMD_TIMELINE_H
+#define ALLOCTRACE_CMD_TIMELINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/heap.h"
+#include "probe/watch.h"
+#include "sym/symbolizer.h"
+
+struct timeline {
+	struct watch *watch; /* owned; NULL: not to be had, then /proc must do */
+	struct symbolizer *symbolizer;
+	struct heap *heap;
+	const pid_t *pids; /* whose address spaces matter; none: all */
+	size_t pid_count;
+	const struct watch_record *pending;
+	size_t pending_count;
+	uint64_t horizon_ns; /* all records up to here have been read */
+};
+
+uint64_t timeline_now(void); /* CLOCK_MONOTONIC in ns, the clock of events and records */
+
+/* Starts watching; what happens from here on is known. Symbolizer and heap are borrowed. */
+void timeline_init(struct timeline *t, struct symbolizer *symbolizer, struct heap *heap);
+void timeline_fini(struct timeline *t);
+
+/* Applies all that happened up to `ts_ns`. */
+void timeline_advance(struct timeline *t, uint64_t ts_ns);
+
+#endif

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+/*
+ *	-------- 0.412 s: 2001 events, 0 lost
+ *	CALL                        COUNT             BYTES    FAILED
+ *	malloc                       1000             64000         0
+ *	free                         1001                 -         -    1 of NULL
+ *	live: 0 blocks, 0 bytes
+ */
+#include "out/books.h"
+
+#include <inttypes.h>
+
+#include "core/log.h"
+
+const char *books_duration(char *buf, uint64_t ns)
+{
+	static const char *const units[] = {"ns", "us", "ms", "s"};
+	double value = (double)ns;
+	size_t unit = 0;
+
+	while (value >= 999.5 && unit < 3) {
+		value /= 1000;
+		unit++;
+	}
+	if (unit == 0)
+		snprintf(buf, 16, "%" PRIu64 "ns", ns);
+	else
+		snprintf(buf, 16, "%.*f%s",
+			 value < 9.995   ? 2
+			 : value < 99.95 ? 1
+					 : 0,
+			 value, units[unit]);
+	return buf;
+}
+
+static void write_row(FILE *out, const char *name, const struct heap_total *t, bool allocates)
+{
+	char shown[160];
+
+	fprintf(out, "%-24s %12" PRIu64, log_quote(shown, sizeof(shown), name), t->count);
+	if (allocates)
+		fprintf(out, " %17" PRIu64 " %9" PRIu64, t->bytes, t->failed);
+	else
+		fprintf(out, " %17s %9s", "-", "-");
+	if (t->null)
+		fprintf(out, "    %" PRIu64 " of NULL", t->null);
+	if (t->freed)
+		fprintf(out, "    %" PRIu64 " to size 0 freed the block", t->freed);
+	fputc('\n', out);
+}
+
+static void write_pools(FILE *out, const struct heap *h)
+{
+	char name[80];
+
+	for (size_t i = 0; i < h->pool_count; i++) {
+		const struct heap_pool *p = &h->pool_rows[i];
+
+		snprintf(name, sizeof(name), "%s:alloc", p->name);
+		write_row(out, name, &p->alloc, true);
+		snprintf(name, sizeof(name), "%s:free", p->name);
+		write_row(out, name, &p->free, false);
+	}
+}
+
+static void write_calls(struct sink *s, const struct heap *h)
+{
+	fprintf(s->out, "%-24s %12s %17s %9s\n", "CALL", "COUNT", "BYTES", "FAILED");
+	for (size_t i = 0; i < s->info->function_count; i++) {
+		if (h->calls[i].count)
+			write_row(s->out, s->info->functions[i], &h->calls[i],
+				  !(s->info->frees >> i & 1));
+	}
+	write_pools(s->out, h);
+}
+
+static void write_live(struct sink *s, const struct heap *h)
+{
+	char shown[160];
+
+	if (s->info->live_known) {
+		fprintf(s->out, "live: %" PRIu64 " blocks, %" PRIu64 " bytes\n", h->live.blocks,
+			h->live.bytes);
+		if (h->unmatched_frees)
+			fprintf(s->out,
+				"frees of blocks that were not seen allocated: %" PRIu64 "\n",
+				h->unmatched_frees);
+		if (h->superseded)
+			fprintf(s->out,
+				"addresses handed out again without a free seen: %" PRIu64 "\n",
+				h->superseded);
+	}
+	for (size_t i = 0; i < h->pool_count; i++) {
+		const struct heap_pool *p = &h->pool_rows[i];
+
+		fprintf(s->out, "live in pool %s: %" PRIu64 " chunks, %" PRIu64 " bytes\n",
+			log_quote(shown, sizeof(shown), p->name), p->live.blocks, p->live.bytes);
+		if (p->unmatched)
+			fprintf(s->out,
+				"frees to pool %s of chunks that were not seen allocated: %" PRIu64
+				"\n",
+				shown, p->unmatched);
+	}
+	if (h->blocks.refused)
+		fprintf(s->out, "blocks beyond the table's cap, not followed: %" PRIu64 "\n",
+			h->blocks.refused);
+}
+
+static void write_losses(FILE *out, const struct report *r)
+{
+	const struct {
+		uint64_t count;
+		const char *cause;
+	} causes[] = {
+		{r->counters[EVENT_LOST_RING_FULL], "ring buffer full (try a larger --ring-size)"},
+		{r->counters[EVENT_LOST_MAP_FULL], "no memory for the thread's record"},
+		{r->counters[EVENT_LOST_UNPAIRED], "left without a return (longjmp, exception)"},
+		{r->malformed, "malformed record"},
+	};
+
+	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
+		if (causes[i].count)
+			fprintf(out, "lost: %" PRIu64 ", %s\n", causes[i].count, causes[i].cause);
+	}
+	if (r->counters[EVENT_UNREADABLE_STACK])
+		fprintf(out, "without a location: %" PRIu64 ", unreadable stack\n",
+			r->counters[EVENT_UNREADABLE_STACK]);
+	if (r->in_flight)
+		fprintf(out, "still open at the end: %" PRIu64 " calls\n", r->in_flight);
+}
+
+void books_write(struct sink *s, const struct report *r)
+{
+	const struct heap *h = r->heap;
+
+	fprintf(s->out,
+		"-------- %s%.3f s: %" PRIu64 " calls = %" PRIu64 " events + %" PRIu64 " lost",
+		r->final ? "" : "so far, ", (double)r->elapsed_ns / 1e9, r->counters[EVENT_ENTERED],
+		h->events + h->ignored, report_lost(r));
+	if (r->in_flight)
+		fprintf(s->out, " + %" PRIu64 " open", r->in_flight);
+	fputc('\n', s->out);
+	write_calls(s, h);
+	write_live(s, h);
+	write_losses(s->out, r);
+	if (r->fate)
+		fprintf(s->out, "command: %s\n", r->fate);
+	fflush(s->out);
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+/* What every JSON output shares: text that is always valid, the start line, the books. */
+#include "out/json.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/log.h"
+
+#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
+
+/* The length of what JSON can carry at `text`: a character, control characters included; 0: not
+ * UTF-8. */
+static size_t carried(const char *text)
+{
+	return (unsigned char)*text < 0x80 ? 1 : log_utf8_length(text);
+}
+
+static json_t *repaired(const char *text)
+{
+	char *clean = malloc(3 * strlen(text) + 1), *to = clean;
+	json_t *json;
+
+	if (!clean)
+		return NULL;
+	while (*text) {
+		size_t n = carried(text);
+
+		memcpy(to, n ? text : REPLACEMENT, n ? n : 3);
+		to += n ? n : 3;
+		text += n ? n : 1;
+	}
+	json = json_stringn_nocheck(clean, (size_t)(to - clean));
+	free(clean);
+	return json;
+}
+
+json_t *json_text(const char *text)
+{
+	for (const char *c = text; *c;) {
+		size_t n = carried(c);
+
+		if (!n)
+			return repaired(text);
+		c += n;
+	}
+	return json_string_nocheck(text);
+}
+
+json_t *json_address(uint64_t address)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "0x%" PRIx64, address);
+	return json_string_nocheck(text);
+}
+
+json_t *json_count(uint64_t n)
+{
+	return json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n);
+}
+
+void json_line(FILE *out, json_t *object)
+{
+	json_dumpf(object, out, JSON_COMPACT);
+	fputc('\n', out);
+	json_decref(object);
+}
+
+void json_start(struct sink *s)
+{
+	const struct run_info *info = s->info;
+	json_t *o = json_object(), *targets = json_array(), *functions = json_array();
+
+	json_object_set_new(o, "type", json_string("start"));
+	json_object_set_new(o, "version", json_text(info->version));
+	json_object_set_new(o, "kernel", json_text(info->kernel));
+	for (size_t i = 0; i < info->target_count; i++)
+		json_array_append_new(targets, json_integer(info->targets[i]));
+	json_object_set_new(o, "targets", targets);
+	for (size_t i = 0; i < info->function_count; i++) {
+		if (info->traced >> i & 1)
+			json_array_append_new(functions, json_text(info->functions[i]));
+	}
+	json_object_set_new(o, "functions", functions);
+	json_object_set_new(o, "clock", json_string("monotonic"));
+	json_line(s->out, o);
+}
+
+static json_t *total(const struct heap_total *t, bool allocates)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "count", json_count(t->count));
+	if (allocates) {
+		json_object_set_new(o, "bytes", json_count(t->bytes));
+		json_object_set_new(o, "failed", json_count(t->failed));
+	}
+	if (t->null)
+		json_object_set_new(o, "null", json_count(t->null));
+	if (t->freed)
+		json_object_set_new(o, "freed", json_count(t->freed));
+	return o;
+}
+
+static json_t *calls(const struct sink *s, const struct heap *h)
+{
+	json_t *o = json_object();
+	char name[80];
+
+	for (size_t i = 0; i < s->info->function_count; i++) {
+		if (h->calls[i].count)
+			json_object_set_new(o, s->info->functions[i],
+					    total(&h->calls[i], !(s->info->frees >> i & 1)));
+	}
+	for (size_t i = 0; i < h->pool_count; i++) {
+		const struct heap_pool *p = &h->pool_rows[i];
+		json_t *key;
+
+		snprintf(name, sizeof(name), "%s:alloc", p->name);
+		key = json_text(name);
+		json_object_set_new(o, json_string_value(key), total(&p->alloc, true));
+		json_decref(key);
+		snprintf(name, sizeof(name), "%s:free", p->name);
+		key = json_text(name);
+		json_object_set_new(o, json_string_value(key), total(&p->free, false));
+		json_decref(key);
+	}
+	return o;
+}
+
+static json_t *live(const struct heap_live *l)
+{
+	return json_pack("{s:o,s:o}", "blocks", json_count(l->blocks), "bytes",
+			 json_count(l->bytes));
+}
+
+static json_t *pools(const struct heap *h)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < h->pool_count; i++) {
+		const struct heap_pool *p = &h->pool_rows[i];
+
+		json_array_append_new(all, json_pack("{s:o,s:o,s:o}", "name", json_text(p->name),
+						     "live", live(&p->live), "unmatched_frees",
+						     json_count(p->unmatched)));
+	}
+	return all;
+}
+
+static json_t *lost(const struct report *r)
+{
+	const struct {
+		const char *name;
+		uint64_t count;
+	} causes[] = {
+		{"ring_full", r->counters[EVENT_LOST_RING_FULL]},
+		{"map_full", r->counters[EVENT_LOST_MAP_FULL]},
+		{"unpaired", r->counters[EVENT_LOST_UNPAIRED]},
+		{"malformed", r->malformed},
+		{"total", report_lost(r)},
+	};
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++)
+		json_object_set_new(o, causes[i].name, json_count(causes[i].count));
+	return o;
+}
+
+void json_books(struct sink *s, const struct report *r)
+{
+	const struct heap *h = r->heap;
+	json_t *o = json_object();
+
+	json_object_set_new(o, "type", json_string(r->final ? "summary" : "interim"));
+	json_object_set_new(o, "elapsed_ns", json_count(r->elapsed_ns));
+	json_object_set_new(o, "calls", calls(s, h));
+	if (s->info->live_known) {
+		json_object_set_new(o, "live", live(&h->live));
+		json_object_set_new(o, "unmatched_frees", json_count(h->unmatched_frees));
+		json_object_set_new(o, "superseded", json_count(h->superseded));
+	}
+	if (h->pool_count)
+		json_object_set_new(o, "pools", pools(h));
+	json_object_set_new(o, "lost", lost(r));
+	json_object_set_new(o, "unreadable_stacks",
+			    json_count(r->counters[EVENT_UNREADABLE_STACK]));
+	json_object_set_new(o, "in_flight", json_count(r->in_flight));
+	json_object_set_new(o, "entered", json_count(r->counters[EVENT_ENTERED]));
+	json_object_set_new(o, "events", json_count(h->events + h->ignored));
+	if (r->fate)
+		json_object_set_new(o, "command", json_text(r->fate));
+	json_line(s->out, o);
+	fflush(s->out);
+}

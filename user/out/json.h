@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one JSON writer: jansson, one compact object a line. Text of traced processes may be any
+ * bytes; what is not UTF-8 becomes U+FFFD, so that every line is valid always.
+ */
+#ifndef ALLOCTRACE_OUT_JSON_H
+#define ALLOCTRACE_OUT_JSON_H
+
+#include <jansson.h>
+
+#include "out/sink.h"
+
+/* New references; never NULL but for lack of memory, which jansson's *_set_new takes as a failure.
+ */
+json_t *json_text(const char *text);
+json_t *json_address(uint64_t address); /* "0x…" */
+json_t *json_count(uint64_t n);         /* jansson's integers are signed: clamped */
+
+/* Writes the object as one line, and drops the reference. */
+void json_line(FILE *out, json_t *object);
+
+/* The first line, an interim line and the last line of every JSON output. */
+void json_start(struct sink *s);
+void json_books(struct sink *s, const struct report *r);
+
+#endif

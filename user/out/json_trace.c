@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+/* The trace as JSON lines: one object a call, its stack resolved. */
+#include "out/json.h"
+
+static const char *kind_name(const struct event *e)
+{
+	switch (e->kind) {
+	case EVENT_ALLOC:
+	case EVENT_POOL_ALLOC:
+		return "alloc";
+	case EVENT_FREE:
+	case EVENT_POOL_FREE:
+		return "free";
+	case EVENT_REALLOC:
+		return "realloc";
+	case EVENT_POOL_CREATE:
+		return "create";
+	default:
+		return "destroy";
+	}
+}
+
+static json_t *frame(const struct sym_frame *f)
+{
+	json_t *o = json_object();
+
+	if (f->function)
+		json_object_set_new(o, "function", json_text(f->function));
+	if (f->file) {
+		json_object_set_new(o, "file", json_text(f->file));
+		json_object_set_new(o, "line", json_integer(f->line));
+		if (f->column)
+			json_object_set_new(o, "column", json_integer(f->column));
+	}
+	json_object_set_new(o, "module", json_text(f->module));
+	json_object_set_new(o, "offset", json_address(f->offset));
+	if (f->inlined)
+		json_object_set_new(o, "inlined", json_true());
+	return o;
+}
+
+static json_t *frames(const struct sink *s, const struct event *e)
+{
+	json_t *all = json_array();
+
+	for (unsigned int i = 0; i < e->frames; i++) {
+		struct sym_stack stack = sink_frames(s, e, i);
+
+		for (size_t k = 0; k < stack.count; k++)
+			json_array_append_new(all, frame(&stack.frames[k]));
+	}
+	return all;
+}
+
+static void set_block(json_t *o, const struct event *e, const struct heap_note *note)
+{
+	bool frees = e->kind == EVENT_FREE || e->kind == EVENT_POOL_FREE;
+
+	if (!frees && e->kind != EVENT_POOL_DESTROY)
+		json_object_set_new(o, "size", json_count(e->size));
+	if (e->align)
+		json_object_set_new(o, "align", json_count(e->align));
+	if (e->addr || frees)
+		json_object_set_new(o, "addr", json_address(e->addr));
+	if (e->old_addr)
+		json_object_set_new(o, "old_addr", json_address(e->old_addr));
+	if (note->old_known)
+		json_object_set_new(o, "old_size", json_count(note->old_size));
+	if (e->failed)
+		json_object_set_new(o, "failed", json_true());
+	if (e->measured)
+		json_object_set_new(o, "latency_ns", json_count(e->latency_ns));
+}
+
+static void set_pool(json_t *o, const struct event *e, const struct heap_note *note)
+{
+	json_object_set_new(o, "pool", json_text(note->pool->name));
+	json_object_set_new(o, "pool_addr", json_address(e->pool));
+	if (e->kind != EVENT_POOL_CREATE)
+		return;
+	json_object_set_new(o, "base", json_address(e->base));
+	json_object_set_new(o, "chunk_size", json_count(e->chunk_size));
+	json_object_set_new(o, "chunk_count", json_count(e->chunk_count));
+}
+
+static void event(struct sink *s, const struct event *e, const struct heap_note *note)
+{
+	json_t *o = json_object();
+	char name[80];
+
+	json_object_set_new(o, "type", json_string("event"));
+	json_object_set_new(o, "call", json_text(sink_call_name(s, e, note, name, sizeof(name))));
+	json_object_set_new(o, "kind", json_string(kind_name(e)));
+	json_object_set_new(o, "ts_ns", json_count(e->ts_ns));
+	json_object_set_new(o, "pid", json_integer(e->pid));
+	json_object_set_new(o, "tid", json_integer(e->tid));
+	json_object_set_new(o, "comm", json_text(e->comm));
+	set_block(o, e, note);
+	if (note->pool)
+		set_pool(o, e, note);
+	if (e->frames && e->stack[0])
+		json_object_set_new(o, "stack", frames(s, e));
+	json_line(s->out, o);
+}
+
+const struct sink_ops json_trace_sink = {
+	.command = "trace",
+	.format = "json",
+	.start = json_start,
+	.event = event,
+	.tick = json_books,
+	.finish = json_books,
+};

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+/* The table of formats, and what all of them share. */
+#include "out/sink.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct sink_ops *const sinks[] = {
+	&text_trace_sink,
+	&json_trace_sink,
+	&text_latency_sink,
+	&json_latency_sink,
+};
+
+const struct sink_ops *sink_find(const char *command, const char *format)
+{
+	for (size_t i = 0; i < sizeof(sinks) / sizeof(sinks[0]); i++) {
+		if (!strcmp(sinks[i]->command, command) && !strcmp(sinks[i]->format, format))
+			return sinks[i];
+	}
+	return NULL;
+}
+
+const char *sink_formats(void)
+{
+	return "text, json";
+}
+
+int sink_init(struct sink *s, const struct sink_ops *ops, const struct run_info *info, FILE *out)
+{
+	*s = (struct sink){.ops = ops, .info = info, .out = out};
+	s->state = calloc(1, ops->state_size ? ops->state_size : 1);
+	return s->state ? 0 : -ENOMEM;
+}
+
+void sink_fini(struct sink *s)
+{
+	if (s->state && s->ops->fini)
+		s->ops->fini(s);
+	free(s->state);
+	s->state = NULL;
+}
+
+const char *sink_call_name(const struct sink *s, const struct event *e,
+			   const struct heap_note *note, char *buf, size_t len)
+{
+	static const char *const verbs[] = {
+		[EVENT_POOL_CREATE] = "create",
+		[EVENT_POOL_ALLOC] = "alloc",
+		[EVENT_POOL_FREE] = "free",
+		[EVENT_POOL_DESTROY] = "destroy",
+	};
+
+	if (!event_is_pool(e))
+		return e->function < s->info->function_count ? s->info->functions[e->function]
+							     : "?";
+	snprintf(buf, len, "%s:%s", note->pool ? note->pool->name : "?", verbs[e->kind]);
+	return buf;
+}
+
+struct sym_stack sink_frames(const struct sink *s, const struct event *e, unsigned int i)
+{
+	return symbolizer_resolve(s->info->symbolizer, (pid_t)e->pid, e->stack[i], true);
+}
+
+uint64_t report_lost(const struct report *r)
+{
+	return r->counters[EVENT_LOST_RING_FULL] + r->counters[EVENT_LOST_MAP_FULL] +
+	       r->counters[EVENT_LOST_UNPAIRED] + r->malformed;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where events end: a format is one file and one row of the table in sink.c. A sink is told that
+ * the run starts, every event, now and then an interim report, and the end. A NULL slot means not
+ * interested. Slots never fail by themselves: they write to `out`, and the run looks at
+ * ferror(out).
+ */
+#ifndef ALLOCTRACE_OUT_SINK_H
+#define ALLOCTRACE_OUT_SINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "core/event.h"
+#include "core/heap.h"
+#include "sym/symbolizer.h"
+
+/* What does not change during a run. All of it is borrowed and outlives the sink. */
+struct run_info {
+	const char *version;  /* of alloctrace */
+	const char *kernel;   /* release */
+	const pid_t *targets; /* none: the whole system */
+	size_t target_count;
+	const char *const *functions; /* their names; an event's `function` is the index */
+	size_t function_count;
+	uint64_t traced;   /* bit i: functions[i] is traced */
+	uint64_t frees;    /* bit i: functions[i] is a free */
+	uint64_t start_ns; /* CLOCK_MONOTONIC when the gate opened */
+	bool stacks;       /* whole stacks are wanted */
+	bool live_known;   /* allocations and frees are both traced, and all sizes */
+	struct symbolizer *symbolizer;
+};
+
+/* The state of the books at one moment. */
+struct report {
+	const struct heap *heap;
+	uint64_t elapsed_ns;
+	uint64_t counters[EVENT_NR_COUNTERS];
+	uint64_t malformed; /* records that could not be decoded: lost, too */
+	uint64_t in_flight; /* calls that had begun and not returned */
+	const char *fate;   /* of the command; NULL: none */
+	bool final;
+};
+
+uint64_t report_lost(const struct report *r);
+
+struct sink;
+
+struct sink_ops {
+	const char *command; /* the command and the format that this sink serves */
+	const char *format;
+	size_t state_size;
+	void (*start)(struct sink *s);
+	void (*event)(struct sink *s, const struct event *e, const struct heap_note *note);
+	void (*tick)(struct sink *s, const struct report *r);
+	void (*finish)(struct sink *s, const struct report *r);
+	void (*fini)(struct sink *s); /* frees what the state owns */
+};
+
+struct sink {
+	const struct sink_ops *ops;
+	const struct run_info *info;
+	FILE *out; /* borrowed */
+	void *state;
+};
+
+extern const struct sink_ops text_trace_sink, json_trace_sink;
+extern const struct sink_ops text_latency_sink, json_latency_sink;
+
+/* The sink of a command in a format, or NULL. Which formats a command has, as "text|json". */
+const struct sink_ops *sink_find(const char *command, const char *format);
+const char *sink_formats(void);
+
+/* -ENOMEM or 0. */
+int sink_init(struct sink *s, const struct sink_ops *ops, const struct run_info *info, FILE *out);
+void sink_fini(struct sink *s);
+
+/* What an event is called: the function's name, or "POOL:alloc". Returns buf or a constant. */
+const char *sink_call_name(const struct sink *s, const struct event *e,
+			   const struct heap_note *note, char *buf, size_t len);
+
+/* The frames of word `i` of the event's stack. Word 0 of a pool that names no caller is the probe
+ * itself. */
+struct sym_stack sink_frames(const struct sink *s, const struct event *e, unsigned int i);
+
+#endif

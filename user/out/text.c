@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The trace for eyes: one line a call, the books at the end. What comes from a traced process is
+ *escaped.
+ *
+ *	   TIME(s)       PID/TID COMM        CALL      SIZE  ALIGN ADDRESS         LATENCY* LOCATION
+ *	  0.000213     4211/4211 demo        malloc     160      - 0x55d0c0a812a0    1.63us  main at
+ *demo.c:12:9
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "out/books.h"
+#include "out/sink.h"
+
+/* One pair of buffers a line: a name is at most 4 KiB in ELF files that anyone still loads. */
+struct text_state {
+	char function[4096], file[4096];
+};
+
+static void start(struct sink *s)
+{
+	fprintf(s->out, "%12s %15s %-15s %-16s %11s %6s %-14s %9s  %s\n", "TIME(s)", "PID/TID",
+		"COMM", "CALL", "SIZE", "ALIGN", "ADDRESS", "LATENCY*", "LOCATION");
+	fputs("  * includes the probe's own cost; a pool's is measured inside the process\n",
+	      s->out);
+}
+
+static void write_frame(struct sink *s, const struct sym_frame *f)
+{
+	struct text_state *state = s->state;
+	const char *function = "";
+
+	if (f->function)
+		function = log_quote(state->function, sizeof(state->function), f->function);
+	if (f->file) {
+		log_quote(state->file, sizeof(state->file), f->file);
+		fprintf(s->out, "%s at %s:%d", f->function ? function : "??", state->file, f->line);
+		if (f->column)
+			fprintf(s->out, ":%d", f->column);
+		return;
+	}
+	log_quote(state->file, sizeof(state->file), f->module);
+	if (f->function)
+		fprintf(s->out, "%s+0x%" PRIx64 " (%s)", function, f->offset, state->file);
+	else
+		fprintf(s->out, "0x%" PRIx64 " (%s)", f->offset, state->file);
+}
+
+/* The innermost frame: the line that called, also when the compiler inlined it into another
+ * function. */
+static void write_location(struct sink *s, const struct event *e)
+{
+	struct sym_stack stack;
+
+	if (!e->frames || !e->stack[0]) {
+		fputs(e->kind == EVENT_POOL_CREATE || e->kind == EVENT_POOL_DESTROY
+			      ? "-"
+			      : "(unreadable stack)",
+		      s->out);
+		return;
+	}
+	stack = sink_frames(s, e, 0);
+	write_frame(s, &stack.frames[0]);
+}
+
+/* What is above the location, one line a frame. */
+static void write_stack(struct sink *s, const struct event *e)
+{
+	for (unsigned int i = 0; i < e->frames; i++) {
+		struct sym_stack stack = sink_frames(s, e, i);
+
+		for (size_t k = 0; k < stack.count; k++) {
+			if (i == 0 && k == 0)
+				continue;
+			fputs("\n                  ", s->out);
+			write_frame(s, &stack.frames[k]);
+			if (stack.frames[k].inlined)
+				fputs(" (inlined)", s->out);
+		}
+	}
+}
+
+static void write_size(struct sink *s, const struct event *e, const struct heap_note *note)
+{
+	char text[48] = "-";
+
+	if (e->kind == EVENT_REALLOC && note->old_known)
+		snprintf(text, sizeof(text), "%" PRIu64 "->%" PRIu64, note->old_size, e->size);
+	else if (e->kind == EVENT_REALLOC)
+		snprintf(text, sizeof(text), "?->%" PRIu64, e->size);
+	else if (e->kind != EVENT_FREE && e->kind != EVENT_POOL_FREE &&
+		 e->kind != EVENT_POOL_DESTROY)
+		snprintf(text, sizeof(text), "%" PRIu64, e->size);
+	else if (note->old_known)
+		snprintf(text, sizeof(text), "%" PRIu64, note->old_size);
+	fprintf(s->out, " %11s", text);
+	if (e->align)
+		fprintf(s->out, " %6" PRIu64, e->align);
+	else
+		fprintf(s->out, " %6s", "-");
+}
+
+static void write_address(struct sink *s, const struct event *e)
+{
+	char text[64];
+
+	if (e->failed)
+		snprintf(text, sizeof(text), "failed");
+	else
+		snprintf(text, sizeof(text), "0x%" PRIx64,
+			 e->kind == EVENT_POOL_CREATE ? e->base : e->addr);
+	fprintf(s->out, " %-14s", text);
+}
+
+static void write_latency(struct sink *s, const struct event *e)
+{
+	char text[16];
+
+	fprintf(s->out, " %9s", e->measured ? books_duration(text, e->latency_ns) : "-");
+}
+
+static void event(struct sink *s, const struct event *e, const struct heap_note *note)
+{
+	int64_t since = (int64_t)(e->ts_ns - s->info->start_ns);
+	char ids[32], comm[80], name[80], call[352];
+
+	snprintf(ids, sizeof(ids), "%u/%u", e->pid, e->tid);
+	fprintf(s->out, "%12.6f %15s %-15s %-16s", (double)since / 1e9, ids,
+		log_quote(comm, sizeof(comm), e->comm),
+		log_quote(call, sizeof(call), sink_call_name(s, e, note, name, sizeof(name))));
+	write_size(s, e, note);
+	write_address(s, e);
+	write_latency(s, e);
+	fputs("  ", s->out);
+	write_location(s, e);
+	if (e->kind == EVENT_REALLOC && e->old_addr != e->addr)
+		fprintf(s->out, " (old block 0x%" PRIx64 "%s)", e->old_addr,
+			e->failed ? ", kept" : "");
+	if (s->info->stacks)
+		write_stack(s, e);
+	fputc('\n', s->out);
+}
+
+const struct sink_ops text_trace_sink = {
+	.command = "trace",
+	.format = "text",
+	.state_size = sizeof(struct text_state),
+	.start = start,
+	.event = event,
+	.tick = books_write,
+	.finish = books_write,
+};
