@@ -35,7 +35,6 @@ USER_SRC := user/main.c $(wildcard user/cmd/*.c user/probe/*.c user/sym/*.c user
 DEMO_SRC := $(wildcard user/demo/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 WORKLOAD_SRC := $(wildcard tests/workloads/*.c)
-BENCH_SRC := $(wildcard tests/bench/*.c)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 CORE_LIB := $(BUILD)/libcore.a
@@ -45,9 +44,8 @@ LIBS := $(shell $(PKG_CONFIG) --libs libbpf libdw libelf jansson 2>/dev/null) -l
 PROGRAMS := $(BUILD)/alloctrace $(BUILD)/pool-demo
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/workloads/%,$(WORKLOAD_SRC))
-BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(filter-out %.bpf.c,$(BENCH_SRC)))
 
-.PHONY: all help deps demo test unit integration vm-test bench lint fmt install clean check-build-deps
+.PHONY: all help deps demo workloads test unit integration vm-test bench lint fmt install clean check-build-deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -105,7 +103,23 @@ $(BUILD)/workloads/%: tests/workloads/%.c
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -fomit-frame-pointer -fno-builtin -Wall -Wextra -MMD -MP \
 		-Iuser/include -o $@ $< -pthread
 
-workloads: $(WORKLOADS)
+workloads: $(WORKLOADS) ## build the programs that the tests trace
+
+# ---- benchmark
+
+$(BUILD)/bench/floor.bpf.o: tests/bench/floor.bpf.c
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
+
+$(BUILD)/bench/floor.skel.h: $(BUILD)/bench/floor.bpf.o
+	$(Q)$(BPFTOOL) gen skeleton $< name floor_bpf > $@
+
+$(BUILD)/bench/floor: tests/bench/floor.c $(BUILD)/bench/floor.skel.h
+	$(call say,BENCH,$@)
+	$(Q)$(CC) $(CPPFLAGS) -I$(BUILD)/bench $(CFLAGS) -o $@ $< $(LIBS)
+
+bench: all workloads $(BUILD)/bench/floor ## cost per malloc/free pair beside the peers (MEMLEAK=path adds memleak)
+	@$(SUDO) MEMLEAK=$(MEMLEAK) tests/bench/run.sh
 
 install: all ## install below PREFIX (default /usr/local)
 	install -D -m 0755 $(BUILD)/alloctrace $(DESTDIR)$(PREFIX)/bin/alloctrace

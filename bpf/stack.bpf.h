@@ -38,17 +38,21 @@ struct stack_walk {
 	__u32 depth; /* words in call->stack */
 };
 
+/*
+ * Word 0 is the caller; step `index` fills word index + 1. The index comes from the kernel as an
+ * unknown number, so that the verifier looks at one step and not at 127 different ones.
+ */
 static long stack_step(__u32 index, struct stack_walk *walk)
 {
+	__u32 slot = index + 1;
 	struct stack_frame frame;
-	__u32 depth = walk->depth;
 
-	if (depth >= WIRE_MAX_FRAMES || depth >= config_max_stack)
+	if (slot >= WIRE_MAX_FRAMES || slot >= config_max_stack)
 		return 1;
 	if (bpf_probe_read_user(&frame, sizeof(frame), (void *)walk->fp) || !frame.ret)
 		return 1;
-	walk->call->stack[depth] = frame.ret;
-	walk->depth = depth + 1;
+	walk->call->stack[slot] = frame.ret;
+	walk->depth = slot + 1;
 	if (frame.next <= walk->fp)
 		return 1;
 	walk->fp = frame.next;

@@ -42,8 +42,9 @@ static json_t *frame(const struct sym_frame *f)
 static json_t *frames(const struct sink *s, const struct event *e)
 {
 	json_t *all = json_array();
+	unsigned int depth = sink_depth(s, e);
 
-	for (unsigned int i = 0; i < e->frames; i++) {
+	for (unsigned int i = 0; i < depth; i++) {
 		struct sym_stack stack = sink_frames(s, e, i);
 
 		for (size_t k = 0; k < stack.count; k++)

@@ -64,6 +64,15 @@ struct sym_stack sink_frames(const struct sink *s, const struct event *e, unsign
 	return symbolizer_resolve(s->info->symbolizer, (pid_t)e->pid, e->stack[i], true);
 }
 
+unsigned int sink_depth(const struct sink *s, const struct event *e)
+{
+	unsigned int depth = e->frames ? 1 : 0;
+
+	while (depth < e->frames && strcmp(sink_frames(s, e, depth).frames[0].module, "[unknown]"))
+		depth++;
+	return depth;
+}
+
 uint64_t report_lost(const struct report *r)
 {
 	return r->counters[EVENT_LOST_RING_FULL] + r->counters[EVENT_LOST_MAP_FULL] +

@@ -39,6 +39,8 @@ static void write_frame(struct sink *s, const struct sym_frame *f)
 		fprintf(s->out, "%s at %s:%d", f->function ? function : "??", state->file, f->line);
 		if (f->column)
 			fprintf(s->out, ":%d", f->column);
+		if (f->inlined && s->info->stacks)
+			fputs(" (inlined)", s->out);
 		return;
 	}
 	log_quote(state->file, sizeof(state->file), f->module);
@@ -68,7 +70,9 @@ static void write_location(struct sink *s, const struct event *e)
 /* What is above the location, one line a frame. */
 static void write_stack(struct sink *s, const struct event *e)
 {
-	for (unsigned int i = 0; i < e->frames; i++) {
+	unsigned int depth = sink_depth(s, e);
+
+	for (unsigned int i = 0; i < depth; i++) {
 		struct sym_stack stack = sink_frames(s, e, i);
 
 		for (size_t k = 0; k < stack.count; k++) {
@@ -76,8 +80,6 @@ static void write_stack(struct sink *s, const struct event *e)
 				continue;
 			fputs("\n                  ", s->out);
 			write_frame(s, &stack.frames[k]);
-			if (stack.frames[k].inlined)
-				fputs(" (inlined)", s->out);
 		}
 	}
 }

@@ -1,0 +1,80 @@
+# Shared by the integration suites (bats). They run as root, on this machine or inside a VM, from the top of the
+# checkout: build/ holds the programs. Truth comes from the workloads themselves, never from alloctrace.
+# shellcheck shell=bash
+
+BUILD=${BUILD:-build}
+ALLOCTRACE=$BUILD/alloctrace
+WORKLOADS=$BUILD/workloads
+# How long anything may take before a test gives up; a VM without KVM is slow.
+PATIENCE=${PATIENCE:-120}
+
+# Every background process of a test, for teardown.
+started=()
+
+setup() {
+	TRACE=$BATS_TEST_TMPDIR/trace.out
+	SAID=$BATS_TEST_TMPDIR/trace.err
+}
+
+teardown() {
+	local pid
+	for pid in "${started[@]}"; do
+		kill -KILL "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+}
+
+# wait_for COMMAND…: until it succeeds; fails after PATIENCE seconds. Nobody sleeps for a fixed time.
+wait_for() {
+	local deadline=$((SECONDS + PATIENCE))
+	until "$@"; do
+		[ "$SECONDS" -lt "$deadline" ] || { echo "gave up waiting for: $*" >&2; return 1; }
+		read -rt 0.02 <> <(:) || true
+	done
+}
+
+is_gone() { ! kill -0 "$1" 2>/dev/null; }
+says_ready() { grep -q 'ready:' "$SAID" || { is_gone "$tracer" && { cat "$SAID" >&2; return 0; }; }; }
+has_line() { grep -q "$1" "$2" 2>/dev/null; }
+
+# start_tracer ARG…: alloctrace in the background, output to $TRACE, its words to $SAID; returns when it is ready.
+start_tracer() {
+	"$ALLOCTRACE" "$@" >"$TRACE" 2>"$SAID" &
+	tracer=$!
+	started+=("$tracer")
+	wait_for says_ready
+	grep -q 'ready:' "$SAID"
+}
+
+# stop_tracer: as Ctrl-C does; its exit code is left in $status.
+stop_tracer() {
+	kill -INT "$tracer" 2>/dev/null || true
+	status=0
+	wait "$tracer" || status=$?
+}
+
+# start_held NAME ARG…: a program that prints "ready PID" and goes on when its standard input says so.
+# Its output goes to $BATS_TEST_TMPDIR/held.out; $held is its PID.
+start_held() {
+	local gate=$BATS_TEST_TMPDIR/gate
+	mkfifo "$gate"
+	"$@" <"$gate" >"$BATS_TEST_TMPDIR/held.out" 2>"$BATS_TEST_TMPDIR/held.err" &
+	held=$!
+	started+=("$held")
+	exec 7>"$gate"
+	wait_for has_line '^ready' "$BATS_TEST_TMPDIR/held.out"
+}
+
+# release_held: lets it go on.
+release_held() { exec 7>&-; }
+
+# summary FILTER [FILE]: the books of a JSON trace, through jq.
+summary() { tail -n 1 "${2:-$TRACE}" | jq -r "$1"; }
+
+# balanced [FILE]: whether calls that began = events + lost + still open.
+balanced() {
+	[ "$(summary '.entered == .events + .lost.total + .in_flight' "${1:-$TRACE}")" = true ]
+}
+
+# truth KEY FILE: the number that a workload printed as "truth KEY=N".
+truth() { sed -n "s/^truth $1=//p" "$2"; }
