@@ -19,8 +19,10 @@ trap cleanup EXIT
 
 # wait_line PATTERN FILE PID: until the line is there; fails when the process has ended without it.
 wait_line() {
+	local deadline=$((SECONDS + 30))
 	until grep -q "$1" "$2" 2>/dev/null; do
 		kill -0 "$3" 2>/dev/null || { cat "$2" >&2; return 1; }
+		[ "$SECONDS" -lt "$deadline" ] || { echo "no '$1' from the tool after 30 s" >&2; return 1; }
 		read -rt 0.02 <> <(:) || true
 	done
 }
@@ -71,7 +73,7 @@ one_round() {
 			uprobe:$libc:free { @frees = count(); }"
 	fi
 	if [ -n "${MEMLEAK:-}" ]; then
-		measure memleak '' "$MEMLEAK" -p PID 600
+		measure memleak '' stdbuf -oL "$MEMLEAK" -p PID 600
 	fi
 }
 

@@ -39,7 +39,8 @@ has_line() { grep -q "$1" "$2" 2>/dev/null; }
 
 # start_tracer ARG…: alloctrace in the background, output to $TRACE, its words to $SAID; returns when it is ready.
 start_tracer() {
-	"$ALLOCTRACE" "$@" >"$TRACE" 2>"$SAID" &
+	# Without the gate of start_held: the held program would wait for the tracer to end.
+	"$ALLOCTRACE" "$@" >"$TRACE" 2>"$SAID" 7>&- &
 	tracer=$!
 	started+=("$tracer")
 	wait_for says_ready

@@ -16,10 +16,10 @@
 #include "out/books.h"
 #include "out/json.h"
 
-#define SHOWN_SUB_BITS \
-	3 /* 8 buckets to an octave: few enough to read, fine enough to see two modes */
-#define MAX_SHOWN 512
-#define BAR_WIDTH 40
+#define JSON_SUB_BITS 3 /* 8 buckets to an octave: fine enough to see two modes */
+#define MAX_SHOWN     512
+#define MAX_ROWS      32 /* of a picture; a long tail is drawn coarser */
+#define BAR_WIDTH     40
 
 /* Latencies in nanoseconds, of calls that did not fail. */
 struct latency_state {
@@ -98,8 +98,12 @@ static void write_bar(FILE *out, uint64_t count, uint64_t most)
 static void write_buckets(FILE *out, const struct hist *h)
 {
 	struct hist_bucket buckets[MAX_SHOWN];
-	size_t n = hist_coarse(h, SHOWN_SUB_BITS, buckets, MAX_SHOWN);
+	unsigned int bits = JSON_SUB_BITS;
 	uint64_t most = 1;
+	size_t n;
+
+	while ((n = hist_coarse(h, bits, buckets, MAX_SHOWN)) > MAX_ROWS && bits > 0)
+		bits--;
 
 	for (size_t i = 0; i < n; i++)
 		most = buckets[i].count > most ? buckets[i].count : most;
@@ -140,7 +144,7 @@ static void show_text(struct sink *s, const char *name, const struct hist *h, bo
 static void show_json(struct sink *s, const char *name, const struct hist *h, bool in_process)
 {
 	struct hist_bucket buckets[MAX_SHOWN];
-	size_t n = hist_coarse(h, SHOWN_SUB_BITS, buckets, MAX_SHOWN);
+	size_t n = hist_coarse(h, JSON_SUB_BITS, buckets, MAX_SHOWN);
 	json_t *o = json_object(), *list = json_array();
 
 	json_object_set_new(o, "type", json_string("histogram"));
