@@ -36,6 +36,8 @@ DEMO_SRC := $(wildcard user/demo/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 WORKLOAD_SRC := $(wildcard tests/workloads/*.c)
 
+C_FILES = $(shell git ls-files 'bpf/*.[ch]' 'user/**.[ch]' 'tests/**.[ch]' 2>/dev/null)
+
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 CORE_LIB := $(BUILD)/libcore.a
 SKELETON := $(BUILD)/alloctrace.skel.h
@@ -45,7 +47,7 @@ PROGRAMS := $(BUILD)/alloctrace $(BUILD)/pool-demo
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/workloads/%,$(WORKLOAD_SRC))
 
-.PHONY: all help deps demo workloads test unit integration vm-test bench lint fmt install clean check-build-deps
+.PHONY: all help deps demo workloads test unit unit-programs integration vm-test bench lint fmt install clean check-build-deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -89,12 +91,67 @@ $(SKELETON): $(BUILD)/alloctrace.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name alloctrace_bpf > $@
 
+# ---- the two commands of the README
+
+deps: ## install what building and testing need (apt; asks for sudo)
+	@tests/deps.sh --install build
+	@tests/deps.sh --install test
+
+demo: ## install, build, and run the main job on the demo pool
+	@tests/deps.sh --install build
+	@$(MAKE) --no-print-directory all
+	@echo '== every call of four messages through the pool and through malloc'
+	@$(SUDO) $(BUILD)/alloctrace -- $(BUILD)/pool-demo --messages 4
+	@echo '== how long 20000 messages waited for memory'
+	@$(SUDO) $(BUILD)/alloctrace latency -- $(BUILD)/pool-demo --messages 20000
+
+test: ## install, build, and pass unit, golden and integration tests
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory all workloads
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/san SAN=1 unit-programs
+	@$(SUDO) prove --nocolor --timer -e '' $(sort $(patsubst tests/unit/%.c,$(BUILD)/san/unit/%,$(UNIT_SRC))) \
+		tests/golden/run.sh $(wildcard tests/integration/*.bats)
+
+unit: ## unit tests alone, under the sanitizers
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/san SAN=1 unit-programs
+	@prove --nocolor -e '' $(sort $(patsubst tests/unit/%.c,$(BUILD)/san/unit/%,$(UNIT_SRC)))
+
+integration: all workloads ## integration tests alone (root)
+	@$(SUDO) prove --nocolor --timer -e '' $(wildcard tests/integration/*.bats)
+
+vm-test: all workloads ## the integration suite inside qemu on Debian's kernels; KERNEL=6.1 for one
+	@tests/deps.sh --install vm
+	@tests/vm/run.sh $(KERNEL)
+
+lint: compile_commands.json ## clang-format, clang-tidy, cppcheck, shellcheck, layers, drift
+	@CLANG_FORMAT=$(CLANG_FORMAT) tests/lint.sh
+
+fmt: ## format the sources
+	$(CLANG_FORMAT) -i $(C_FILES)
+
+compile_commands.json: Makefile $(SKELETON) ## for clangd and clang-tidy
+	@{ echo '['; for f in $(USER_SRC) $(CORE_SRC) $(DEMO_SRC); do \
+		printf '{"directory":"%s","file":"%s","command":"cc %s -I$(BUILD) -std=gnu11 -c %s"},\n' \
+			'$(CURDIR)' "$$f" '$(subst ",\\",$(filter-out -MMD -MP,$(CPPFLAGS)))' "$$f"; \
+	done | sed '$$s/,$$//'; echo ']'; } >$@
+
 # ---- tests
+
+export CMOCKA_MESSAGE_OUTPUT := TAP
+
+unit-programs: $(UNIT_TESTS)
+
+# What a test links beside core, its module's own source and libraries.
+$(BUILD)/unit/test_pool: user/demo/pool.c
+$(BUILD)/unit/test_sym $(BUILD)/unit/test_sym_proc: $(wildcard user/sym/*.c)
+$(BUILD)/unit/test_sym $(BUILD)/unit/test_sym_proc: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf) -liberty
+$(BUILD)/unit/test_functions: user/probe/functions.c
+$(BUILD)/unit/test_options: user/probe/functions.c user/cmd/options.c
 
 $(BUILD)/unit/%: tests/unit/%.c $(CORE_LIB)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(UNIT_EXTRA) $(CORE_LIB) $(UNIT_LIBS) -lcmocka -lm -pthread
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -o $@ $(filter %.c,$^) $(CORE_LIB) $(UNIT_LIBS) -lcmocka -lm -pthread
 
 # -O2 and no frame pointers: what Debian ships. -g, so that lines can be compared.
 $(BUILD)/workloads/%: tests/workloads/%.c

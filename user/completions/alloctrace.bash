@@ -1,0 +1,32 @@
+# bash completion for alloctrace(8)
+# shellcheck shell=bash
+
+_alloctrace() {
+	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} i
+	COMPREPLY=()
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		if [ "${COMP_WORDS[i]}" = -- ]; then
+			# Behind "--" stands a command.
+			mapfile -t COMPREPLY < <(compgen -c -f -- "$word")
+			return
+		fi
+	done
+	case $previous in
+	-p | --pid) mapfile -t COMPREPLY < <(compgen -W "$(ps -e -o pid= 2>/dev/null)" -- "$word") ;;
+	-f | --format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$word") ;;
+	-o | --output) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+	-e | --events)
+		mapfile -t COMPREPLY < <(compgen -W 'malloc calloc realloc reallocarray free posix_memalign
+			aligned_alloc memalign valloc pvalloc cfree pool' -- "$word")
+		;;
+	-d | --duration | -i | --interval | -z | --min-size | -Z | --max-size | --max-stack | --ring-size) ;;
+	*)
+		mapfile -t COMPREPLY < <(compgen -W '--pid --duration --interval --format --output --events --min-size
+			--max-size --stacks --max-stack --ring-size --strict --as-root --exit-status --verbose --quiet
+			--version --help -p -d -i -f -o -e -z -Z -k -v -q -V -h' -- "$word")
+		[ "$COMP_CWORD" -gt 1 ] || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W 'trace latency' -- "$word")
+		;;
+	esac
+}
+
+complete -F _alloctrace alloctrace

@@ -1,0 +1,45 @@
+/*
+ * One mapped file: an ELF file held open, or a place holder for what has no names ("[vdso]", a
+ * file that is not ELF). Counts its users, since many processes share it.
+ */
+#ifndef ALLOCTRACE_SYM_MODULE_H
+#define ALLOCTRACE_SYM_MODULE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sym/debuginfo.h"
+
+struct module;
+
+/*
+ * A module with one user, the caller. Takes over `fd` in every case; with -1, or when the file is
+ * not ELF, the module has no functions. `path` is a string of `names`, which is borrowed; `id`
+ * is what module_id returns. NULL when memory is out.
+ */
+struct module *module_new(int fd, const char *path, struct names *names, uint32_t id);
+
+struct module *module_ref(struct module *m);   /* returns m */
+void module_unref(struct module *m);           /* the last one closes the file; NULL is allowed */
+bool module_is_shared(const struct module *m); /* has more than one user */
+
+uint32_t module_id(const struct module *m);
+const char *module_path(const struct module *m); /* a string of `names` */
+bool module_is_open(const struct module *m);     /* holds a file, ELF or not */
+
+/* Both hold the same program: equal build-ids, paths and sizes. False for files without one. */
+bool module_is_same(const struct module *a, const struct module *b);
+
+/* The ELF address of an offset in the file, by the program headers; false when none covers it. */
+bool module_address(const struct module *m, uint64_t offset, uint64_t *address);
+
+/*
+ * The frames at an ELF address, innermost first, at least one; with `is_return` of the call before
+ * it. Everything is set but module_offset; strings belong to `names`. The first call reads debug
+ * information, which can take a second.
+ */
+size_t module_frames(struct module *m, uint64_t address, bool is_return,
+		     struct sym_frame frames[DEBUGINFO_FRAMES_MAX]);
+
+#endif

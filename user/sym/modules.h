@@ -1,0 +1,32 @@
+/* The files mapped by all processes, each opened once. */
+#ifndef ALLOCTRACE_SYM_MODULES_H
+#define ALLOCTRACE_SYM_MODULES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "sym/proc.h"
+
+struct module;
+struct modules;
+struct names;
+
+/* An empty set, or NULL when memory is out; `names` is borrowed. */
+struct modules *modules_new(struct names *names);
+
+/* Gives up the set's own references. NULL is allowed. */
+void modules_free(struct modules *t);
+
+/*
+ * The module of an executable mapping, opened now when it is not known. *m holds a reference for
+ * the caller. 0, or -ENOMEM. A file that cannot be opened yields a module without functions, and
+ * *lost is set when that was for want of descriptors.
+ */
+int modules_get(struct modules *t, pid_t pid, const struct proc_mapping *mapping, struct module **m,
+		bool *lost);
+
+/* Closes the modules nobody else uses. */
+void modules_sweep(struct modules *t);
+
+#endif

@@ -1,0 +1,15 @@
+/* Where the debug information of a stripped file is looked for. */
+#ifndef ALLOCTRACE_SYM_SEPARATE_H
+#define ALLOCTRACE_SYM_SEPARATE_H
+
+#include <elfutils/libdwfl.h>
+
+/*
+ * A find_debuginfo callback of libdwfl, see <elfutils/libdwfl.h>: by build-id below
+ * /usr/lib/debug/.build-id, by .gnu_debuglink beside the file, in .debug beside it and below
+ * /usr/lib/debug, and from a debuginfod server if, and only if, the user has set DEBUGINFOD_URLS.
+ */
+int separate_find(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Addr base,
+		  const char *file_name, const char *link, GElf_Word link_crc, char **found);
+
+#endif

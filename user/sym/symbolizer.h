@@ -1,0 +1,80 @@
+/*
+ * From code addresses of processes to functions, files and lines, while the processes run and after
+ * they have ended. Nothing attaches to a process: its list of mappings is read once or reported by
+ * the caller, and each mapped file is held open from then on, so that a file that is deleted or a
+ * process that ends takes no names along. Debug information is read at the first lookup in a file.
+ *
+ * One thread at a time. Errors are negative errno; nothing is printed. Every name may hold any
+ * byte a traced program has put there: escape before showing it.
+ */
+#ifndef ALLOCTRACE_SYM_SYMBOLIZER_H
+#define ALLOCTRACE_SYM_SYMBOLIZER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "sym/frame.h"
+#include "sym/proc.h"
+
+struct symbolizer;
+
+/* What the caps have refused, for the books. All zero is the normal case. */
+struct symbolizer_losses {
+	uint64_t processes; /* not remembered, too many at once */
+	uint64_t mappings;  /* not remembered, too many in one process */
+	uint64_t files;     /* not opened because descriptors ran out: they stay without names */
+	uint64_t addresses; /* answered "[unknown]" because the store of answers is full */
+};
+
+/* NULL when memory is out. The caller frees it. */
+struct symbolizer *symbolizer_new(void);
+
+/* Ends the life of every view that was handed out. NULL is allowed. */
+void symbolizer_free(struct symbolizer *s);
+
+/*
+ * Reads the mappings of the process now, unless they are known already: by an earlier call, or
+ * because it is the child of a known process. A process that had ended counts as new: its number
+ * is in use again. 0, -ESRCH when there is no such process or it has no memory (a zombie, a thread
+ * of the kernel), -EACCES, -ENOMEM, -ENOSPC (too many processes). What was known stays on error.
+ */
+int symbolizer_add_process(struct symbolizer *s, pid_t pid);
+
+/* The same, but reads the mappings again in any case, for callers that are not told of new ones. */
+int symbolizer_refresh(struct symbolizer *s, pid_t pid);
+
+/*
+ * The process has a new mapping, which replaces what it overlaps; one that is not executable only
+ * clears its place. The file is opened before the call returns, if it can be. `m` is not kept.
+ * 0, -ENOMEM or -ENOSPC.
+ */
+int symbolizer_map(struct symbolizer *s, pid_t pid, const struct proc_mapping *m);
+
+/* The process runs a new program: all its mappings are forgotten. */
+void symbolizer_exec(struct symbolizer *s, pid_t pid);
+
+/* The child starts with the parent's mappings. A new thread (child equal to parent) changes
+ * nothing. 0, -ESRCH when the parent is not known, -ENOMEM, -ENOSPC. */
+int symbolizer_fork(struct symbolizer *s, pid_t parent, pid_t child);
+
+/* The process has ended. Its addresses can still be resolved until SYMBOLIZER_ENDED_MAX more
+ * processes have ended, or its number is reported in use again. */
+void symbolizer_exit(struct symbolizer *s, pid_t pid);
+
+#define SYMBOLIZER_ENDED_MAX 1024
+
+/*
+ * The frames at a code address. With `is_return` the address is one a call returns to: the call
+ * before it is looked up. A process that is not known is not read now, since its number may belong
+ * to another one by now or come from another machine. The view lives until symbolizer_free. A
+ * repeated address costs less than 100 ns, the first one in a file with debug information up to a
+ * second.
+ */
+struct sym_stack symbolizer_resolve(struct symbolizer *s, pid_t pid, uint64_t address,
+				    bool is_return);
+
+void symbolizer_losses(const struct symbolizer *s, struct symbolizer_losses *losses);
+
+#endif
