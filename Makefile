@@ -131,8 +131,8 @@ fmt: ## format the sources
 
 compile_commands.json: Makefile $(SKELETON) ## for clangd and clang-tidy
 	@{ echo '['; for f in $(USER_SRC) $(CORE_SRC) $(DEMO_SRC); do \
-		printf '{"directory":"%s","file":"%s","command":"cc %s -I$(BUILD) -std=gnu11 -c %s"},\n' \
-			'$(CURDIR)' "$$f" '$(subst ",\\",$(filter-out -MMD -MP,$(CPPFLAGS)))' "$$f"; \
+		printf '{"directory":"%s","file":"%s","arguments":["cc","-std=gnu11","-isystem","$(BUILD)",%s"-c","%s"]},\n' \
+			'$(CURDIR)' "$$f" "$$(printf '"%s",' $(subst ",\\\",$(subst ',,$(filter-out -MMD -MP,$(CPPFLAGS)))))" "$$f"; \
 	done | sed '$$s/,$$//'; echo ']'; } >$@
 
 # ---- tests

@@ -3,9 +3,13 @@
 set -uo pipefail
 
 bad=0
-help=$("${BUILD:-build}/alloctrace" --help | grep -oE -- '(^|[ ,])--?[a-zA-Z][a-z-]*' | tr -d ' ,' | sort -u)
-page=$(sed 's/\\-/-/g; s/\\fB/ /g; s/\\fR/ /g' user/man/alloctrace.8 | grep -oE -- '(^|[ ,])--?[a-zA-Z][a-z-]*' | tr -d ' ,' | sort -u)
-completion=$(grep -oE -- '(^|[ "'"'"'(])--?[a-zA-Z][a-z-]*' user/completions/alloctrace.bash | tr -d " \"'(" | sort -u)
+# The options among the words of standard input.
+options() { grep -oE -- '(^|[^a-zA-Z0-9-])--?[a-zA-Z][a-z-]*' | grep -oE -- '--?[a-zA-Z][a-z-]*$' | sort -u; }
+
+help=$("${BUILD:-build}/alloctrace" --help | options)
+page=$(sed -n '/^\.SH OPTIONS/,/^\.SH SIGNALS/p' user/man/alloctrace.8 | sed 's/\\-/-/g; s/\\f[BIR]/ /g' | options)
+completion=$(sed -n "s/.*-W '--pid/--pid/; /^\t\*)/,/;;/p" user/completions/alloctrace.bash | grep -v "'trace latency'" |
+	sed "s/mapfile -t.*compgen -W '//; s/' -- .*//" | options)
 
 # differ NAME WORDS: against the help.
 differ() {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * floor PID LIBRARY: empty programs at malloc (entry and return) and free (entry), at the symbols, where alloctrace has
- * its own. Says "ready" and holds them until it is interrupted. The benchmark measures the traced program meanwhile.
+ * floor PID LIBRARY: empty programs at malloc (entry and return) and free (entry), at the symbols,
+ * where alloctrace has its own. Says "ready" and holds them until it is interrupted. The benchmark
+ * measures the traced program meanwhile.
  */
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -13,7 +14,8 @@
 
 #include "floor.skel.h"
 
-static int attach(struct floor_bpf *skeleton, pid_t pid, const char *library, const char *name, bool at_return)
+static int attach(struct floor_bpf *skeleton, pid_t pid, const char *library, const char *name,
+		  bool at_return)
 {
 	LIBBPF_OPTS(bpf_uprobe_opts, options, .func_name = name, .retprobe = at_return);
 
@@ -33,7 +35,8 @@ int main(int argc, char **argv)
 	if (!skeleton || argc != 3)
 		return 1;
 	pid = (pid_t)strtol(argv[1], NULL, 10);
-	if (attach(skeleton, pid, argv[2], "malloc", true) || attach(skeleton, pid, argv[2], "malloc", false) ||
+	if (attach(skeleton, pid, argv[2], "malloc", true) ||
+	    attach(skeleton, pid, argv[2], "malloc", false) ||
 	    attach(skeleton, pid, argv[2], "free", false))
 		return 1;
 	sigemptyset(&set);

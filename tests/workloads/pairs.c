@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What one malloc/free pair costs this process: `pairs N DEPTH` says "ready PID", waits for its standard input to
- * end, runs N pairs of 16 bytes DEPTH frames deep, and prints its own ns per pair. The benchmark traces it meanwhile.
+ * What one malloc/free pair costs this process: `pairs N DEPTH` says "ready PID", waits for its
+ * standard input to end, runs N pairs of 16 bytes DEPTH frames deep, and prints its own ns per
+ * pair. The benchmark traces it meanwhile.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -60,7 +60,6 @@ static int second_byte_fits(unsigned char lead, unsigned char second)
 {
 	switch (lead) {
 	case 0xc2: /* U+0080..U+009F are control characters (C1) */
-		return second >= 0xa0;
 	case 0xe0:
 		return second >= 0xa0;
 	case 0xed:

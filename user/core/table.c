@@ -82,7 +82,9 @@ static bool grow(struct table *t)
 	}
 	free(t->used);
 	free(t->entries);
-	*t = bigger;
+	t->used = bigger.used;
+	t->entries = bigger.entries;
+	t->slots = bigger.slots;
 	return true;
 }
 

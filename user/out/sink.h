@@ -82,8 +82,9 @@ const char *sink_call_name(const struct sink *s, const struct event *e,
 			   const struct heap_note *note, char *buf, size_t len);
 
 /*
- * How many words of the event's stack are to be believed. A walk by frame pointers through code that has none ends in
- * garbage: what follows the first word that is no code of the process is not shown.
+ * How many words of the event's stack are to be believed. A walk by frame pointers through code
+ * that has none ends in garbage: what follows the first word that is no code of the process is not
+ * shown.
  */
 unsigned int sink_depth(const struct sink *s, const struct event *e);
 
