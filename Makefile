@@ -41,7 +41,7 @@ C_FILES = $(shell git ls-files 'bpf/*.[ch]' 'user/**.[ch]' 'tests/**.[ch]' 2>/de
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 CORE_LIB := $(BUILD)/libcore.a
 SKELETON := $(BUILD)/alloctrace.skel.h
-LIBS := $(shell $(PKG_CONFIG) --libs libbpf libdw libelf jansson 2>/dev/null) -liberty -lm
+LIBS := $(shell $(PKG_CONFIG) --libs libbpf libdw libelf jansson 2>/dev/null) -lZydis -liberty -lm
 
 PROGRAMS := $(BUILD)/alloctrace $(BUILD)/pool-demo
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))

@@ -38,8 +38,10 @@ bool output_flush(struct output *o)
 
 int output_close(struct output *o)
 {
+	if (!o->file)
+		return 0;
 	output_flush(o);
-	if (o->file && o->file != stdout && fclose(o->file) && !o->error)
+	if (o->file != stdout && fclose(o->file) && !o->error)
 		o->error = errno;
 	o->file = NULL;
 	return -o->error;

@@ -18,31 +18,6 @@ enum log_level log_get_level(void)
 	return level;
 }
 
-/* One write a line: two processes on one terminal must not interleave inside a sentence. */
-static void say(enum log_level at, const char *prefix, const char *format, va_list args)
-{
-	char line[2048];
-
-	if (level < at)
-		return;
-	vsnprintf(line, sizeof(line), format, args);
-	fprintf(stderr, "alloctrace: %s%s\n", prefix, line);
-}
-
-#define DEFINE_LOG(name, at, prefix)           \
-	void name(const char *format, ...)     \
-	{                                      \
-		va_list args;                  \
-		va_start(args, format);        \
-		say(at, prefix, format, args); \
-		va_end(args);                  \
-	}
-
-DEFINE_LOG(log_error, LOG_QUIET, "")
-DEFINE_LOG(log_warn, LOG_NORMAL, "warning: ")
-DEFINE_LOG(log_info, LOG_NORMAL, "")
-DEFINE_LOG(log_debug, LOG_VERBOSE, "")
-
 /* How many bytes the lead byte announces; 0 for a byte that cannot lead. */
 static size_t sequence_length(unsigned char lead)
 {
@@ -89,7 +64,8 @@ size_t log_utf8_length(const char *text)
 	return length;
 }
 
-char *log_quote(char *buf, size_t len, const char *text)
+/* Copies with every byte that is not printable UTF-8 as \xHH; a backslash becomes `backslash`. */
+static char *escape(char *buf, size_t len, const char *text, const char *backslash)
 {
 	size_t used = 0;
 
@@ -100,7 +76,7 @@ char *log_quote(char *buf, size_t len, const char *text)
 		if (n == 0)
 			snprintf(piece, sizeof(piece), "\\x%02x", (unsigned char)*text);
 		else if (*text == '\\')
-			memcpy(piece, "\\\\", 3);
+			snprintf(piece, sizeof(piece), "%s", backslash);
 		else
 			snprintf(piece, sizeof(piece), "%.*s", (int)n, text);
 		if (used + strlen(piece) >= len)
@@ -113,3 +89,36 @@ char *log_quote(char *buf, size_t len, const char *text)
 		buf[used] = '\0';
 	return buf;
 }
+
+char *log_quote(char *buf, size_t len, const char *text)
+{
+	return escape(buf, len, text, "\\\\");
+}
+
+/*
+ * One write a line: two processes on one terminal must not interleave inside a sentence. Whatever
+ * names a sentence holds, it stays one line and cannot steer a terminal.
+ */
+static void say(enum log_level at, const char *prefix, const char *format, va_list args)
+{
+	char raw[2048], line[4096];
+
+	if (level < at)
+		return;
+	vsnprintf(raw, sizeof(raw), format, args);
+	fprintf(stderr, "alloctrace: %s%s\n", prefix, escape(line, sizeof(line), raw, "\\"));
+}
+
+#define DEFINE_LOG(name, at, prefix)           \
+	void name(const char *format, ...)     \
+	{                                      \
+		va_list args;                  \
+		va_start(args, format);        \
+		say(at, prefix, format, args); \
+		va_end(args);                  \
+	}
+
+DEFINE_LOG(log_error, LOG_QUIET, "")
+DEFINE_LOG(log_warn, LOG_NORMAL, "warning: ")
+DEFINE_LOG(log_info, LOG_NORMAL, "")
+DEFINE_LOG(log_debug, LOG_VERBOSE, "")

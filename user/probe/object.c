@@ -19,6 +19,7 @@
 
 #define STAPSDT_NOTE_TYPE \
 	3 /* sys/sdt.h: name "stapsdt", descriptor: 3 addresses, provider, probe, args */
+#define MAX_CODE      (1 << 20) /* bytes of one function */
 #define POOL_PROVIDER "alloctrace"
 
 /* The file offset of a virtual address of an executable segment; false when no segment holds it. */
@@ -40,10 +41,10 @@ static bool file_offset(Elf *elf, uint64_t vaddr, uint64_t *offset)
 	return false;
 }
 
-static void add_site(struct object *o, uint64_t offset, unsigned int function)
+static void add_site(struct object *o, uint64_t entry, uint64_t size, unsigned int function)
 {
 	for (size_t i = 0; i < o->site_count; i++) {
-		if (o->sites[i].offset != offset)
+		if (o->sites[i].entry != entry)
 			continue;
 		if (function < o->sites[i].function)
 			o->sites[i].function = function;
@@ -51,7 +52,7 @@ static void add_site(struct object *o, uint64_t offset, unsigned int function)
 	}
 	if (o->site_count < OBJECT_MAX_SITES)
 		o->sites[o->site_count++] =
-			(struct object_site){.offset = offset, .function = function};
+			(struct object_site){.entry = entry, .size = size, .function = function};
 }
 
 static bool is_exported_function(const GElf_Sym *sym)
@@ -68,7 +69,7 @@ static void read_symbol(struct object *o, Elf *elf, const GElf_Sym *sym, const c
 
 	for (unsigned int i = 0; i < function_count; i++) {
 		if (!strcmp(name, functions[i].name) && file_offset(elf, sym->st_value, &offset))
-			add_site(o, offset, i);
+			add_site(o, offset, sym->st_size, i);
 	}
 }
 
@@ -137,6 +138,26 @@ static bool defines(const struct object *o, const char *name)
 	return false;
 }
 
+/* Reads each function's code and decides where in it the probe goes. */
+static int find_sites(struct object *o)
+{
+	bool hazard = site_nop5_hazard();
+	unsigned char *code = malloc(MAX_CODE);
+
+	if (!code)
+		return -ENOMEM;
+	for (size_t i = 0; i < o->site_count; i++) {
+		struct object_site *s = &o->sites[i];
+		ssize_t n = 0;
+
+		if (s->size && s->size <= MAX_CODE)
+			n = pread(o->fd, code, s->size, (off_t)s->entry);
+		site_find(&s->site, code, n == (ssize_t)s->size ? s->size : 0, hazard);
+	}
+	free(code);
+	return 0;
+}
+
 int object_init(struct object *o, int fd, const char *path)
 {
 	struct stat st;
@@ -159,6 +180,7 @@ int object_init(struct object *o, int fd, const char *path)
 	read_sections(o, elf);
 	if (!defines(o, "malloc") || !defines(o, "free"))
 		o->site_count = 0;
+	err = find_sites(o);
 out:
 	elf_end(elf);
 	if (err)

@@ -13,11 +13,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "probe/site.h"
+
 #define OBJECT_MAX_SITES 32
 
 struct object_site {
-	uint64_t offset;       /* bytes into the file */
+	uint64_t entry;        /* of the function: bytes into the file */
+	uint64_t size;         /* of the function, in bytes; 0: unknown */
 	unsigned int function; /* row of functions[] */
+	struct site site;      /* the probe lies at entry + site.skip */
 };
 
 struct object {

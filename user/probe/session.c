@@ -175,6 +175,7 @@ static int attach_site(struct session *s, const struct object *o, const struct o
 {
 	const struct function *f = &functions[site->function];
 	LIBBPF_OPTS(bpf_uprobe_opts, options, .bpf_cookie = site->function);
+	uint64_t offset = site->entry + site->site.skip;
 	struct bpf_link *link;
 	char path[64];
 	int err = 0;
@@ -182,14 +183,14 @@ static int attach_site(struct session *s, const struct object *o, const struct o
 	object_fd_path(o, path, sizeof(path));
 	if (f->shape != SHAPE_FREE) {
 		options.retprobe = true;
-		link = bpf_program__attach_uprobe_opts(s->skeleton->progs.leave, pid, path,
-						       site->offset, &options);
+		link = bpf_program__attach_uprobe_opts(s->skeleton->progs.leave, pid, path, offset,
+						       &options);
 		err = keep_link(s, link, f->name, o);
 	}
 	if (err)
 		return err;
 	options.retprobe = false;
-	link = bpf_program__attach_uprobe_opts(entry_program(s, f->shape), pid, path, site->offset,
+	link = bpf_program__attach_uprobe_opts(entry_program(s, f->shape), pid, path, offset,
 					       &options);
 	return keep_link(s, link, f->name, o);
 }
@@ -233,6 +234,12 @@ int session_attach(struct session *s, const struct object *o, pid_t pid)
 	for (size_t i = 0; i < o->site_count && !err; i++) {
 		if (!(s->set.functions >> o->sites[i].function & 1))
 			continue;
+		if (o->sites[i].site.cost == SITE_REFUSED) {
+			log_warn("'%s' in '%s' is not traced: %s",
+				 functions[o->sites[i].function].name, o->path,
+				 o->sites[i].site.why);
+			continue;
+		}
 		err = attach_site(s, o, &o->sites[i], pid);
 		sites++;
 	}

@@ -3,6 +3,7 @@
 #include "probe/target.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -73,8 +74,13 @@ static int attach_object(struct target_attacher *a, const struct object *o, pid_
 	}
 	a->sites += (size_t)n;
 	if (n)
-		log_debug("attached to %d functions of '%s'%s", n, o->path,
-			  o->has_pools ? " (and its pools)" : "");
+		log_debug("probed %d functions of '%s'%s", n, o->path,
+			  o->has_pools ? ", its pools included" : "");
+	for (size_t i = 0; n && i < o->site_count; i++)
+		log_debug("  %-16s +%" PRIu64 " %s: %s (%s)", functions[o->sites[i].function].name,
+			  o->sites[i].site.skip,
+			  o->sites[i].site.cost == SITE_EMULATED ? "emulated" : "single-stepped",
+			  o->sites[i].site.instruction, o->sites[i].site.why);
 	return 0;
 }
 
