@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "core/log.h"
+#include "probe/uprobe.h"
 
 #include "alloctrace.skel.h"
 
@@ -22,8 +23,8 @@ struct session {
 	struct alloctrace_bpf *skeleton;
 	struct ring_buffer *ring;
 	struct function_set set;
-	struct bpf_link **links;
-	size_t link_count, link_room;
+	struct uprobe_links links;
+	bool multi; /* by multi links, not by perf events */
 	session_event_fn take;
 	void *context;
 	struct event view; /* of the record at hand */
@@ -68,6 +69,30 @@ static int on_record(void *context, void *data, size_t len)
 	return s->take(s->context, &s->view);
 }
 
+static void entry_programs(const struct session *s, struct bpf_program *by_shape[SHAPE_NR])
+{
+	by_shape[SHAPE_SIZE] = s->skeleton->progs.enter_size;
+	by_shape[SHAPE_COUNT_SIZE] = s->skeleton->progs.enter_count_size;
+	by_shape[SHAPE_ALIGN_SIZE] = s->skeleton->progs.enter_align_size;
+	by_shape[SHAPE_MEMPTR] = s->skeleton->progs.enter_memptr;
+	by_shape[SHAPE_REALLOC] = s->skeleton->progs.enter_realloc;
+	by_shape[SHAPE_REALLOCARRAY] = s->skeleton->progs.enter_reallocarray;
+	by_shape[SHAPE_FREE] = s->skeleton->progs.enter_free;
+}
+
+static void choose_mechanism(struct session *s)
+{
+	struct bpf_program *programs[SHAPE_NR];
+
+	s->multi = uprobe_multi_supported();
+	log_debug("uprobes by %s",
+		  s->multi ? "one multi link a program" : "one perf event a place");
+	entry_programs(s, programs);
+	for (int shape = 0; shape < SHAPE_NR; shape++)
+		uprobe_choose(programs[shape], s->multi);
+	uprobe_choose(s->skeleton->progs.leave, s->multi);
+}
+
 static int load(struct session *s, const struct session_config *config)
 {
 	struct alloctrace_bpf *skeleton = alloctrace_bpf__open();
@@ -80,6 +105,7 @@ static int load(struct session *s, const struct session_config *config)
 	skeleton->rodata->config_max_stack = config->max_stack;
 	skeleton->rodata->config_min_size = config->min_size;
 	skeleton->rodata->config_max_size = config->max_size;
+	choose_mechanism(s);
 	err = bpf_map__set_max_entries(skeleton->maps.events, ring_bytes(config->ring_size));
 	if (!err)
 		err = alloctrace_bpf__load(skeleton);
@@ -107,18 +133,11 @@ struct session *session_new(const struct session_config *config, int *err, char 
 	return NULL;
 }
 
-static void drop_links(struct session *s, size_t keep)
-{
-	while (s->link_count > keep)
-		bpf_link__destroy(s->links[--s->link_count]);
-}
-
 void session_free(struct session *s)
 {
 	if (!s)
 		return;
-	drop_links(s, 0);
-	free(s->links);
+	uprobe_drop(&s->links, 0);
 	ring_buffer__free(s->ring);
 	alloctrace_bpf__destroy(s->skeleton);
 	free(s);
@@ -129,70 +148,60 @@ const char *session_why(const struct session *s)
 	return s->why;
 }
 
-/* Takes the link, or says why there is none. */
-static int keep_link(struct session *s, struct bpf_link *link, const char *what,
-		     const struct object *o)
+/* Says why, when there is an error to explain; returns it. */
+static int explain(struct session *s, int err, const char *what, const struct object *o)
 {
-	int err = -errno;
-
-	if (!link) {
+	if (err)
 		snprintf(s->why, sizeof(s->why), "cannot attach to '%s' in '%s': %s", what, o->path,
 			 strerror(-err));
-		return err;
-	}
-	if (s->link_count == s->link_room) {
-		size_t room = s->link_room ? s->link_room * 2 : 64;
-		struct bpf_link **links = realloc(s->links, room * sizeof(*links));
-
-		if (!links) {
-			bpf_link__destroy(link);
-			return -ENOMEM;
-		}
-		s->links = links;
-		s->link_room = room;
-	}
-	s->links[s->link_count++] = link;
-	return 0;
+	return err;
 }
 
-static struct bpf_program *entry_program(const struct session *s, enum function_shape shape)
+static void add_place(struct uprobe_places *p, const struct object_site *site)
 {
-	const struct bpf_program *const by_shape[SHAPE_NR] = {
-		[SHAPE_SIZE] = s->skeleton->progs.enter_size,
-		[SHAPE_COUNT_SIZE] = s->skeleton->progs.enter_count_size,
-		[SHAPE_ALIGN_SIZE] = s->skeleton->progs.enter_align_size,
-		[SHAPE_MEMPTR] = s->skeleton->progs.enter_memptr,
-		[SHAPE_REALLOC] = s->skeleton->progs.enter_realloc,
-		[SHAPE_REALLOCARRAY] = s->skeleton->progs.enter_reallocarray,
-		[SHAPE_FREE] = s->skeleton->progs.enter_free,
-	};
-
-	return (struct bpf_program *)by_shape[shape];
+	p->offsets[p->count] = site->entry + site->site.skip;
+	p->cookies[p->count++] = site->function;
 }
 
-static int attach_site(struct session *s, const struct object *o, const struct object_site *site,
-		       pid_t pid)
+/* Whether the site is asked for, and safe; what is not safe is said. */
+static bool is_wanted(const struct session *s, const struct object *o,
+		      const struct object_site *site)
 {
-	const struct function *f = &functions[site->function];
-	LIBBPF_OPTS(bpf_uprobe_opts, options, .bpf_cookie = site->function);
-	uint64_t offset = site->entry + site->site.skip;
-	struct bpf_link *link;
+	if (!(s->set.functions >> site->function & 1))
+		return false;
+	if (site->site.cost != SITE_REFUSED)
+		return true;
+	log_warn("'%s' in '%s' is not traced: %s", functions[site->function].name, o->path,
+		 site->site.why);
+	return false;
+}
+
+/* Return probes first: an entry must never be seen whose return is not. */
+static int attach_functions(struct session *s, const struct object *o, pid_t pid)
+{
+	struct uprobe_places returns = {.count = 0}, entries[SHAPE_NR] = {{.count = 0}};
+	struct bpf_program *programs[SHAPE_NR];
 	char path[64];
-	int err = 0;
+	int sites = 0, err;
 
 	object_fd_path(o, path, sizeof(path));
-	if (f->shape != SHAPE_FREE) {
-		options.retprobe = true;
-		link = bpf_program__attach_uprobe_opts(s->skeleton->progs.leave, pid, path, offset,
-						       &options);
-		err = keep_link(s, link, f->name, o);
+	entry_programs(s, programs);
+	for (size_t i = 0; i < o->site_count; i++) {
+		enum function_shape shape = functions[o->sites[i].function].shape;
+
+		if (!is_wanted(s, o, &o->sites[i]))
+			continue;
+		add_place(&entries[shape], &o->sites[i]);
+		if (shape != SHAPE_FREE)
+			add_place(&returns, &o->sites[i]);
+		sites++;
 	}
-	if (err)
-		return err;
-	options.retprobe = false;
-	link = bpf_program__attach_uprobe_opts(entry_program(s, f->shape), pid, path, offset,
-					       &options);
-	return keep_link(s, link, f->name, o);
+	err = uprobe_attach(&s->links, s->skeleton->progs.leave, s->multi, true, pid, path,
+			    &returns);
+	for (int shape = 0; shape < SHAPE_NR && !err; shape++)
+		err = uprobe_attach(&s->links, programs[shape], s->multi, false, pid, path,
+				    &entries[shape]);
+	return err ? explain(s, err, "malloc and its kin", o) : sites;
 }
 
 static int attach_pools(struct session *s, const struct object *o, pid_t pid)
@@ -218,7 +227,7 @@ static int attach_pools(struct session *s, const struct object *o, pid_t pid)
 		if (!link && errno == ENOENT)
 			continue; /* a program need not use all four */
 		snprintf(what, sizeof(what), "alloctrace:%s", probes[i].probe);
-		err = keep_link(s, link, what, o);
+		err = explain(s, uprobe_keep(&s->links, link), what, o);
 		if (err)
 			return err;
 		attached++;
@@ -228,29 +237,15 @@ static int attach_pools(struct session *s, const struct object *o, pid_t pid)
 
 int session_attach(struct session *s, const struct object *o, pid_t pid)
 {
-	size_t before = s->link_count;
-	int sites = 0, err = 0;
+	size_t before = s->links.count;
+	int sites = attach_functions(s, o, pid), pools = 0;
 
-	for (size_t i = 0; i < o->site_count && !err; i++) {
-		if (!(s->set.functions >> o->sites[i].function & 1))
-			continue;
-		if (o->sites[i].site.cost == SITE_REFUSED) {
-			log_warn("'%s' in '%s' is not traced: %s",
-				 functions[o->sites[i].function].name, o->path,
-				 o->sites[i].site.why);
-			continue;
-		}
-		err = attach_site(s, o, &o->sites[i], pid);
-		sites++;
-	}
-	if (!err && o->has_pools && s->set.pools) {
-		err = attach_pools(s, o, pid);
-		sites += err > 0 ? err : 0;
-	}
-	if (err >= 0)
-		return sites;
-	drop_links(s, before);
-	return err;
+	if (sites >= 0 && o->has_pools && s->set.pools)
+		pools = attach_pools(s, o, pid);
+	if (sites >= 0 && pools >= 0)
+		return sites + pools;
+	uprobe_drop(&s->links, before);
+	return sites < 0 ? sites : pools;
 }
 
 void session_open_gate(struct session *s)
