@@ -16,9 +16,12 @@ mapfile -t scripts < <(git ls-files '*.sh' '*.bats' '*.bash' tests/vm/init .ci/r
 
 clang_tidy=$(command -v clang-tidy-14 || command -v clang-tidy)
 format() { "${CLANG_FORMAT:-clang-format}" --dry-run -Werror "${c_files[@]}"; }
+# The analyzer loses sight of the memory inside bpftool's generated skeleton: its leak check is off for session.c.
 tidy() {
-	printf '%s\n' "${product[@]}" | xargs -P "$(nproc)" -n 4 "$clang_tidy" --quiet -p . 2>&1 |
-		grep -vE '^[0-9]+ warnings? generated\.$|^Suppressed |^Use -header-filter' | grep . && return 1
+	{
+		printf '%s\n' "${product[@]}" | grep -v /session.c | xargs -P "$(nproc)" -n 4 "$clang_tidy" --quiet -p .
+		"$clang_tidy" --quiet -p . --checks=-clang-analyzer-unix.Malloc user/probe/session.c
+	} 2>&1 | grep -vE '^[0-9]+ warnings? generated\.$|^Suppressed |^Use -header-filter' | grep . && return 1
 	return 0
 }
 check() {

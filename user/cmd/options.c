@@ -69,7 +69,7 @@ static bool parse_size(const char *text, uint64_t *size)
 	*size = strtoull(text, &end, 10);
 	if (errno)
 		return false;
-	if (*end && strchr(suffixes, *end & ~0x20)) {
+	if (*end & ~0x20 && strchr(suffixes, *end & ~0x20)) {
 		shift = 10 * (unsigned int)(strchr(suffixes, *end & ~0x20) - suffixes + 1);
 		end++;
 	}
@@ -248,9 +248,13 @@ static int parse_options(struct options *o, int argc, char **argv)
 		const struct option_row *row = row_of(answer);
 
 		if (!row) {
+			char letter[] = {'-', (char)optopt, 0};
+			/* 0: a long name that is none; from FIRST_VALUE: a long one, misused. */
+			const char *word = optopt > 0 && optopt < FIRST_VALUE ? letter : argv[optind - 1];
+
 			log_error(answer == ':' ? "option '%s' needs a value; see --help"
 						: "unknown option '%s'; see --help",
-				  log_quote(shown, sizeof(shown), argv[optind - 1]));
+				  log_quote(shown, sizeof(shown), word));
 			return -EINVAL;
 		}
 		err = row->take(o, row, optarg);

@@ -13,10 +13,21 @@ struct heap_key {
 
 struct heap_block {
 	uint64_t size;
-	uint64_t since_ns;        /* when it had been handed out */
-	uint64_t superseded_size; /* of the block that lay here, while `superseded` */
+	uint64_t since_ns; /* when it had been handed out */
 	uint32_t pool_row;
-	bool superseded;
+	uint16_t under; /* blocks that lay here before it, set aside until a late record claims them */
+	bool gone;      /* freed itself: only those under it are waited for */
+};
+
+#define MAX_UNDER 8 /* what is older than these will not be claimed any more */
+
+struct aside_key {
+	struct heap_key block;
+	uint64_t depth; /* 0: the oldest */
+};
+
+struct aside {
+	uint64_t size, since_ns;
 };
 
 struct pool_key {
@@ -27,6 +38,7 @@ int heap_init(struct heap *h)
 {
 	memset(h, 0, sizeof(*h));
 	table_init(&h->blocks, sizeof(struct heap_key), sizeof(struct heap_block), HEAP_MAX_LIVE);
+	table_init(&h->asides, sizeof(struct aside_key), sizeof(struct aside), HEAP_MAX_LIVE);
 	table_init(&h->pools, sizeof(struct pool_key), sizeof(uint64_t), 1 << 20);
 	h->pool_rows = calloc(HEAP_MAX_POOLS, sizeof(*h->pool_rows));
 	return h->pool_rows ? 0 : -ENOMEM;
@@ -35,6 +47,7 @@ int heap_init(struct heap *h)
 void heap_fini(struct heap *h)
 {
 	table_fini(&h->blocks);
+	table_fini(&h->asides);
 	table_fini(&h->pools);
 	free(h->pool_rows);
 	h->pool_rows = NULL;
@@ -82,6 +95,41 @@ static struct heap_live *live_of(struct heap *h, const struct heap_key *key, siz
 	return key->pool ? &h->pool_rows[row].live : &h->live;
 }
 
+static struct aside *aside_at(struct heap *h, const struct heap_key *key, unsigned int depth)
+{
+	struct aside_key at = {.block = *key, .depth = depth};
+
+	return table_find(&h->asides, &at);
+}
+
+/* Takes one out of those under the block; the younger ones move down. */
+static void remove_aside(struct heap *h, const struct heap_key *key, struct heap_block *block,
+			 unsigned int depth)
+{
+	struct aside_key last = {.block = *key, .depth = --block->under};
+
+	for (; depth < block->under; depth++)
+		*aside_at(h, key, depth) = *aside_at(h, key, depth + 1);
+	table_remove(&h->asides, &last);
+}
+
+static void set_aside(struct heap *h, const struct heap_key *key, struct heap_block *block)
+{
+	struct aside_key at = {.block = *key};
+	struct aside *aside;
+	bool fresh;
+
+	h->superseded++;
+	if (block->under == MAX_UNDER)
+		remove_aside(h, key, block, 0);
+	at.depth = block->under;
+	aside = table_insert(&h->asides, &at, &fresh);
+	if (!aside)
+		return;
+	*aside = (struct aside){.size = block->size, .since_ns = block->since_ns};
+	block->under++;
+}
+
 static void add_block(struct heap *h, const struct event *e, size_t row)
 {
 	struct heap_key key = {.pid = e->pid, .pool = e->pool, .addr = e->addr};
@@ -92,24 +140,41 @@ static void add_block(struct heap *h, const struct event *e, size_t row)
 	block = table_insert(&h->blocks, &key, &fresh);
 	if (!block)
 		return;
-	if (fresh) {
+	if (fresh || block->gone) {
 		live->blocks++;
 	} else {
 		live->bytes -= block->size;
-		h->superseded += !block->superseded;
-		block->superseded = true;
-		block->superseded_size = block->size;
+		set_aside(h, &key, block);
 	}
 	live->bytes += e->size;
+	block->gone = false;
 	block->size = e->size;
 	block->since_ns = event_end_ns(e);
 	block->pool_row = (uint32_t)row;
 }
 
-/*
- * Takes the block at `addr` out of the live ones, on behalf of an operation that began at begin_ns.
- * A younger block stays: then the operation is late, and its block was superseded.
- */
+/* The youngest of those under the block that the operation can have meant. */
+static bool claim_aside(struct heap *h, const struct heap_key *key, struct heap_block *block,
+			uint64_t begin_ns, struct heap_note *note)
+{
+	for (unsigned int depth = block->under; depth-- > 0;) {
+		const struct aside *aside = aside_at(h, key, depth);
+
+		if (aside->since_ns > begin_ns)
+			continue;
+		note->old_known = true;
+		note->old_size = aside->size;
+		h->superseded--;
+		remove_aside(h, key, block, depth);
+		if (block->gone && !block->under)
+			table_remove(&h->blocks, key);
+		return true;
+	}
+	return false;
+}
+
+/* Takes out what lay at the address when the operation began: the youngest block that had been
+ * handed out by then. */
 static bool drop_block(struct heap *h, const struct heap_key *key, uint64_t begin_ns,
 		       struct heap_note *note)
 {
@@ -118,19 +183,17 @@ static bool drop_block(struct heap *h, const struct heap_key *key, uint64_t begi
 
 	if (!block)
 		return false;
-	if (block->since_ns > begin_ns) {
-		note->old_known = block->superseded;
-		note->old_size = block->superseded_size;
-		h->superseded -= block->superseded;
-		block->superseded = false;
-		return note->old_known;
-	}
+	if (block->gone || block->since_ns > begin_ns)
+		return claim_aside(h, key, block, begin_ns, note);
 	note->old_known = true;
 	note->old_size = block->size;
 	live = live_of(h, key, block->pool_row);
 	live->blocks--;
 	live->bytes -= block->size;
-	table_remove(&h->blocks, key);
+	if (block->under)
+		block->gone = true;
+	else
+		table_remove(&h->blocks, key);
 	return true;
 }
 
@@ -167,8 +230,8 @@ static void apply_realloc(struct heap *h, const struct event *e, struct heap_not
 
 	if (e->failed) {
 		block = table_find(&h->blocks, &key);
-		note->old_known = block;
-		note->old_size = block ? block->size : 0;
+		note->old_known = block && !block->gone;
+		note->old_size = note->old_known ? block->size : 0;
 	} else if (!drop_block(h, &key, e->ts_ns, note)) {
 		h->unmatched_frees++;
 	}
@@ -234,10 +297,18 @@ static bool is_of_process(const void *key, void *value, void *context)
 
 	if (k->pid != *(const uint32_t *)((void **)context)[1])
 		return false;
+	if (block->gone)
+		return true;
 	live = live_of(h, k, block->pool_row);
 	live->blocks--;
 	live->bytes -= block->size;
 	return true;
+}
+
+static bool is_aside_of_process(const void *key, void *value, void *context)
+{
+	(void)value;
+	return ((const struct aside_key *)key)->block.pid == *(const uint32_t *)context;
 }
 
 void heap_forget_process(struct heap *h, uint32_t pid)
@@ -245,4 +316,5 @@ void heap_forget_process(struct heap *h, uint32_t pid)
 	void *context[] = {h, &pid};
 
 	table_sweep(&h->blocks, is_of_process, context);
+	table_sweep(&h->asides, is_aside_of_process, &pid);
 }

@@ -48,6 +48,7 @@ struct heap_pool {
 
 struct heap {
 	struct table blocks; /* struct heap_key -> struct heap_block */
+	struct table asides; /* (key, depth) -> block under a younger one */
 	struct table pools;  /* (process, pool address) -> index into pool_rows */
 	struct heap_total calls[HEAP_MAX_CALLS];
 	struct heap_pool *pool_rows;

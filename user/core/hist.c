@@ -31,9 +31,8 @@ static uint64_t bucket_low(size_t bucket, unsigned int bits)
 
 static uint64_t bucket_high(size_t bucket, unsigned int bits)
 {
-	uint64_t high = bucket_low(bucket + 1, bits);
-
-	return high ? high : UINT64_MAX;
+	/* The end of the last bucket is 2^64. */
+	return bucket == bucket_of(UINT64_MAX, bits) ? UINT64_MAX : bucket_low(bucket + 1, bits);
 }
 
 void hist_fini(struct hist *h)
@@ -67,9 +66,9 @@ uint64_t hist_quantile(const struct hist *h, double fraction)
 	for (size_t i = 0; i < HIST_BUCKETS; i++) {
 		seen += h->buckets[i];
 		if (seen >= rank && seen) {
-			uint64_t high = bucket_high(i, HIST_SUB_BITS) - 1;
+			uint64_t high = bucket_high(i, HIST_SUB_BITS);
 
-			return high < h->max ? high : h->max;
+			return high <= h->max && high != UINT64_MAX ? high - 1 : h->max;
 		}
 	}
 	return h->max;

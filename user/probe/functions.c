@@ -28,19 +28,20 @@ struct function_set function_set_all(void)
 	return (struct function_set){.functions = (1ULL << function_count) - 1, .pools = true};
 }
 
-static int add_word(struct function_set *set, const char *word)
+static int add_word(struct function_set *set, const char *word, size_t n)
 {
-	if (!strcmp(word, "pool")) {
+	if (n == 4 && !strncmp(word, "pool", 4)) {
 		set->pools = true;
 		return 0;
 	}
-	if (!strncmp(word, "pool:", 5) && word[5] && strlen(word + 5) < sizeof(set->pool_name)) {
+	if (n > 5 && !strncmp(word, "pool:", 5) && n - 5 < sizeof(set->pool_name)) {
 		set->pools = true;
-		strcpy(set->pool_name, word + 5);
+		memcpy(set->pool_name, word + 5, n - 5);
+		set->pool_name[n - 5] = 0;
 		return 0;
 	}
 	for (size_t i = 0; i < function_count; i++) {
-		if (!strcmp(word, functions[i].name)) {
+		if (strlen(functions[i].name) == n && !strncmp(word, functions[i].name, n)) {
 			set->functions |= 1ULL << i;
 			return 0;
 		}
@@ -54,9 +55,10 @@ int function_set_parse(struct function_set *set, const char *list, char *unknown
 	for (;;) {
 		size_t n = strcspn(list, ",");
 
-		snprintf(unknown, len, "%.*s", (int)n, list);
-		if (add_word(set, unknown))
+		if (add_word(set, list, n)) {
+			snprintf(unknown, len, "%.*s", (int)n, list);
 			return -EINVAL;
+		}
 		if (!list[n])
 			return 0;
 		list += n + 1;

@@ -1,0 +1,101 @@
+# The types of every JSON line's fields. `jq -e -n -f contract.jq FILE` fails with a sentence.
+
+def whole: type == "number" and . == floor and . >= 0;
+def address: type == "string" and test("^0x[0-9a-f]+$");
+def text: type == "string";
+def yes: . == true;
+
+# Every field that is there is known, and of its type.
+def typed($line; types):
+  to_entries[]
+  | . as $e
+  | types[$e.key] as $t
+  | if $t == null then error("line \($line): unknown field \($e.key)")
+    elif ($e.value
+          | if $t == "whole" then whole
+            elif $t == "address" then address
+            elif $t == "text" then text
+            elif $t == "yes" then yes
+            elif $t == "list" then type == "array"
+            else type == "object" end)
+    then empty
+    else error("line \($line): \($e.key) is not \($t): \($e.value)") end;
+
+def has_all($line; names): . as $o | names[] | . as $n
+  | if $o | has($n) then empty else error("line \($line): no \($n)") end;
+
+def check($line; types; required): has_all($line; required), typed($line; types);
+
+def total_types: {count: "whole", bytes: "whole", failed: "whole", null: "whole", freed: "whole"};
+def live_types: {blocks: "whole", bytes: "whole"};
+
+def check_start($n):
+  check($n; {type: "text", version: "text", kernel: "text", targets: "list", functions: "list",
+             clock: "text"};
+        ["version", "kernel", "targets", "functions", "clock"]),
+  (.targets[] | if whole then empty else error("line \($n): a target is no number") end),
+  (.functions[] | if text then empty else error("line \($n): a function is no name") end);
+
+def check_frame($n):
+  check($n; {function: "text", file: "text", line: "whole", column: "whole", module: "text",
+             offset: "address", inlined: "yes"};
+        ["module", "offset"]);
+
+def check_event($n):
+  check($n; {type: "text", call: "text", kind: "text", ts_ns: "whole", pid: "whole", tid: "whole",
+             comm: "text", size: "whole", align: "whole", addr: "address", old_addr: "address",
+             old_size: "whole", failed: "yes", latency_ns: "whole", pool: "text",
+             pool_addr: "address", base: "address", chunk_size: "whole", chunk_count: "whole",
+             stack: "list"};
+        ["call", "kind", "ts_ns", "pid", "tid", "comm"]),
+  (if [.kind] - ["alloc", "free", "realloc", "create", "destroy"] == [] then empty
+   else error("line \($n): kind \(.kind)") end),
+  ((.stack // [])[] | check_frame($n));
+
+def check_bucket($n):
+  check($n; {lo: "whole", hi: "whole", count: "whole"}; ["lo", "hi", "count"]),
+  (if .lo < .hi then empty else error("line \($n): an empty bucket") end);
+
+def check_histogram($n):
+  check($n; {type: "text", call: "text", unit: "text", count: "whole", buckets: "list",
+             p50: "whole", p90: "whole", p99: "whole", p999: "whole", max: "whole", mean: "whole",
+             measured: "text"};
+        ["call", "unit", "count", "buckets", "p50", "p90", "p99", "p999", "max", "mean"]),
+  (.buckets[] | check_bucket($n)),
+  (if ([.buckets[].count] | add) == .count then empty
+   else error("line \($n): the buckets do not sum to count") end),
+  (if .p50 <= .p90 and .p90 <= .p99 and .p99 <= .p999 and .p999 <= .max then empty
+   else error("line \($n): the percentiles do not rise") end);
+
+def check_books($n):
+  check($n; {type: "text", elapsed_ns: "whole", calls: "object", live: "object",
+             unmatched_frees: "whole", superseded: "whole", pools: "list", lost: "object",
+             unreadable_stacks: "whole", in_flight: "whole", entered: "whole", events: "whole",
+             command: "text"};
+        ["calls", "lost", "events", "entered", "in_flight"]),
+  (.calls[] | check($n; total_types; ["count"])),
+  ((.live // empty) | check($n; live_types; ["blocks", "bytes"])),
+  ((.pools // [])[] | check($n; {name: "text", live: "object", unmatched_frees: "whole"};
+                            ["name", "live"])),
+  (.lost | check($n; {ring_full: "whole", map_full: "whole", unpaired: "whole",
+                      malformed: "whole", total: "whole"}; ["ring_full", "total"])),
+  (if .lost.total == .lost.ring_full + .lost.map_full + .lost.unpaired + .lost.malformed
+   then empty else error("line \($n): the losses do not sum to total") end),
+  (if .entered == .events + .lost.total + .in_flight then empty
+   else error("line \($n): events + lost + in flight is not what entered") end);
+
+def check_line($n):
+  if .type == "start" then check_start($n)
+  elif .type == "event" then check_event($n)
+  elif .type == "histogram" then check_histogram($n)
+  elif .type == "interim" or .type == "summary" then check_books($n)
+  else error("line \($n): type \(.type)") end;
+
+[inputs]
+| . as $lines
+| (range(length) as $i | $lines[$i] | check_line($i + 1)),
+  (if $lines[0].type != "start" then error("the first line is not the start")
+   elif $lines[-1].type != "summary" then error("the last line is not the summary")
+   elif [$lines[] | select(.type == "start" or .type == "summary")] | length != 2
+   then error("more than one start or summary")
+   else true end)

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT
+/*
+ * One fixed run through every sink: golden CASE writes what alloctrace would have written, with
+ * nothing in it that depends on the machine. There is no symbolizer behind it: the frames of every
+ * address stand in a table here. run.sh compares.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/heap.h"
+#include "out/sink.h"
+
+#define START   1000000000000ULL /* ns since boot when the gate opened */
+#define PID     4211
+#define OTHER   4300
+#define POOL    0x55d0c0a90000
+#define NO_NAME 0x55d0c0aa0000
+#define HOSTILE 0x55d0c0ab0000
+#define TICK_AT 20 /* the interim report comes before this event */
+
+enum { MALLOC, CALLOC, REALLOC, FREE, POSIX_MEMALIGN, UNUSED, FUNCTIONS };
+
+static const char *const function_names[FUNCTIONS] = {
+	"malloc", "calloc", "realloc", "free", "posix_memalign", "valloc",
+};
+
+/* ---- the symbolizer that is none ---- */
+
+enum {
+	IN_MAIN = 0x401000,
+	INLINED = 0x402000,
+	NO_LINE = 0x403000,
+	UNKNOWN = 0x404000,
+	EVIL = 0x405000,
+	LIBC = 0x406000,
+	NO_COLUMN = 0x407000
+};
+
+static const struct sym_frame frames_in_main[] = {
+	{"main", "demo.c", 12, 9, "/usr/bin/demo", 0x4f, 0x104f, false},
+};
+static const struct sym_frame frames_inlined[] = {
+	{"message_new", "src/message.h", 31, 16, "/usr/bin/demo", 0, 0x2010, true},
+	{"queue_push", "src/queue.c", 77, 3, "/usr/bin/demo", 0x21, 0x2010, false},
+};
+static const struct sym_frame frames_no_line[] = {
+	{"g_malloc", NULL, 0, 0, "/usr/lib/libglib-2.0.so.0", 0x19, 0x5a8b9, false},
+};
+static const struct sym_frame frames_unknown[] = {
+	{NULL, NULL, 0, 0, "[unknown]", 0x404000, 0x404000, false},
+};
+static const struct sym_frame frames_evil[] = {
+	{"ev\x1b[31mil\n", "a\\b\x9b\xff.c", 5, 0, "/tmp/\xc3\xbc\t", 0x8, 0x1008, false},
+};
+static const struct sym_frame frames_libc[] = {
+	{"__libc_start_main", NULL, 0, 0, "/usr/lib/libc.so.6", 0x85, 0x27305, false},
+};
+static const struct sym_frame frames_no_column[] = {
+	{NULL, "generated.c", 7, 0, "/usr/bin/demo", 0x30, 0x3030, false},
+};
+
+#define STACK(frames)                                      \
+	(struct sym_stack)                                 \
+	{                                                  \
+		sizeof(frames) / sizeof(frames[0]), frames \
+	}
+
+struct sym_stack symbolizer_resolve(struct symbolizer *s, pid_t pid, uint64_t address,
+				    bool is_return)
+{
+	if (s || (pid != PID && pid != OTHER) || !is_return)
+		abort();
+	switch (address) {
+	case IN_MAIN:
+		return STACK(frames_in_main);
+	case INLINED:
+		return STACK(frames_inlined);
+	case NO_LINE:
+		return STACK(frames_no_line);
+	case EVIL:
+		return STACK(frames_evil);
+	case LIBC:
+		return STACK(frames_libc);
+	case NO_COLUMN:
+		return STACK(frames_no_column);
+	default:
+		return STACK(frames_unknown);
+	}
+}
+
+/* ---- the run ---- */
+
+/*
+ * Times are microseconds since the start, until complete_events. What is not told: by `demo`,
+ * called from main.
+ */
+static struct event events[] = {
+	{EVENT_ALLOC, MALLOC, .measured = true, .ts_ns = 213, .latency_ns = 1633, .size = 160,
+	 .addr = 0x55d0c0a812a0},
+	{EVENT_ALLOC, CALLOC, .measured = true, .ts_ns = 240, .latency_ns = 2100, .size = 4096,
+	 .addr = 0x55d0c0a81350, .frames = 3, .stack = {INLINED, IN_MAIN, LIBC}},
+	{EVENT_REALLOC, REALLOC, .measured = true, .ts_ns = 300, .latency_ns = 905, .size = 200,
+	 .old_addr = 0x55d0c0a812a0, .addr = 0x55d0c0a812a0},
+	{EVENT_REALLOC, REALLOC, .measured = true, .ts_ns = 320, .latency_ns = 31000,
+	 .size = 1048576, .old_addr = 0x55d0c0a81350, .addr = 0x7f12a4b00010, .stack = {NO_LINE}},
+	{EVENT_REALLOC, REALLOC, .measured = true, .ts_ns = 400, .latency_ns = 777,
+	 .size = 1ULL << 62, .old_addr = 0x7f12a4b00010, .failed = true},
+	{EVENT_FREE, FREE, .ts_ns = 500, .addr = 0x55d0c0a812a0},
+	{EVENT_FREE, FREE, .ts_ns = 510},
+	{EVENT_ALLOC, POSIX_MEMALIGN, .measured = true, .ts_ns = 600, .latency_ns = 2600,
+	 .size = 1000, .align = 4096, .addr = 0x55d0c0a8f000, .stack = {UNKNOWN}},
+	{EVENT_ALLOC, CALLOC, .measured = true, .ts_ns = 610, .latency_ns = 480, .size = UINT64_MAX,
+	 .failed = true},
+	{EVENT_ALLOC, MALLOC, .measured = true, .ts_ns = 650, .latency_ns = 1700, .size = 65536,
+	 .addr = 0x55d0c0a91000},
+	{EVENT_POOL_CREATE, 0, .ts_ns = 700, .pool = POOL, .size = 65536, .base = 0x55d0c0a91000,
+	 .chunk_size = 160, .chunk_count = 409, .name = "protocol"},
+	{EVENT_POOL_ALLOC, 0, .measured = true, .ts_ns = 710, .latency_ns = 48, .pool = POOL,
+	 .size = 160, .align = 16, .addr = 0x55d0c0a91000, .stack = {INLINED}},
+	{EVENT_POOL_ALLOC, 0, .measured = true, .ts_ns = 711, .latency_ns = 52, .pool = POOL,
+	 .size = 144, .addr = 0x55d0c0a910a0},
+	{EVENT_POOL_FREE, 0, .measured = true, .ts_ns = 720, .latency_ns = 31, .pool = POOL,
+	 .addr = 0x55d0c0a91000},
+	{EVENT_POOL_ALLOC, 0, .measured = true, .ts_ns = 730, .latency_ns = 20, .pool = POOL,
+	 .size = 160, .failed = true},
+	{EVENT_POOL_FREE, 0, .ts_ns = 740, .pool = POOL, .addr = 0x55d0c0a99999},
+	{EVENT_POOL_DESTROY, 0, .ts_ns = 800, .pool = POOL},
+	{EVENT_FREE, FREE, .ts_ns = 810, .addr = 0x55d0c0a91000},
+	{EVENT_POOL_ALLOC, 0, .measured = true, .ts_ns = 820, .latency_ns = 61, .pool = NO_NAME,
+	 .size = 32, .addr = 0x55d0c0aa0100},
+	{EVENT_POOL_CREATE, 0, .ts_ns = 830, .pool = HOSTILE, .size = 4096, .base = 0x55d0c0ab0100,
+	 .chunk_size = 64, .chunk_count = 64, .name = "p\x1b]0;owned\x07\n\xff\\"},
+	/* after the interim report */
+	{EVENT_POOL_ALLOC, 0, .measured = true, .ts_ns = 1900000, .latency_ns = 70, .pool = HOSTILE,
+	 .size = 64, .addr = 0x55d0c0ab0100, .stack = {EVIL}},
+	{EVENT_ALLOC, MALLOC, .measured = true, .ts_ns = 2000000, .latency_ns = 999600,
+	 .pid = OTHER, .tid = 4301, .size = 24, .addr = 0x55d0c0a812a0, .comm = "\x1b[2J\ne\xffil",
+	 .stack = {EVIL, NO_COLUMN}, .frames = 2},
+	{EVENT_ALLOC, MALLOC, .measured = true, .ts_ns = 2100000, .latency_ns = 1650, .pid = OTHER,
+	 .tid = 4194304, .size = 1, .addr = 0x55d0c0a813a0,
+	 .comm = "gr\xc3\xbc\xc3\x9f"
+		 "e"},
+	{EVENT_FREE, FREE, .ts_ns = 2150000, .addr = 0xdeadbeef, .frames = 1},
+	{EVENT_FREE, FREE, .ts_ns = 2160000, .pid = OTHER, .tid = OTHER, .addr = 0x55d0c0a813a0,
+	 .frames = 3, .stack = {NO_LINE, UNKNOWN, NO_COLUMN}},
+	{EVENT_FREE, REALLOC, .measured = true, .by_realloc = true, .ts_ns = 2200000,
+	 .latency_ns = 640, .addr = 0x7f12a4b00010},
+	{EVENT_REALLOC, REALLOC, .measured = true, .ts_ns = 2250000, .latency_ns = 1200, .size = 64,
+	 .old_addr = 0x55d0c0a80000, .addr = 0x55d0c0a80100},
+	{EVENT_ALLOC, MALLOC, .measured = true, .ts_ns = 2300000, .latency_ns = 1500, .size = 48,
+	 .addr = 0x55d0c0a80100},
+	{EVENT_ALLOC, MALLOC, .measured = true, .ts_ns = 12345678, .latency_ns = 2500000000,
+	 .size = 3, .addr = 0x10, .comm = "0123456789abcde"},
+};
+
+#define EVENTS (sizeof(events) / sizeof(events[0]))
+
+static void complete_events(void)
+{
+	for (size_t i = 0; i < EVENTS; i++) {
+		struct event *e = &events[i];
+
+		e->ts_ns = START + 1000 * e->ts_ns;
+		e->pid = e->pid ? e->pid : PID;
+		e->tid = e->tid ? e->tid : e->pid;
+		if (!e->comm[0])
+			strcpy(e->comm, "demo");
+		if (e->frames || e->kind == EVENT_POOL_CREATE || e->kind == EVENT_POOL_DESTROY)
+			continue;
+		e->frames = 1;
+		e->stack[0] = e->stack[0] ? e->stack[0] : IN_MAIN;
+	}
+}
+
+static const pid_t targets[] = {PID, OTHER};
+
+static struct run_info info = {
+	.version = "0.0.0",
+	.kernel = "6.1.0-test",
+	.targets = targets,
+	.target_count = 2,
+	.functions = function_names,
+	.function_count = FUNCTIONS,
+	.traced = (1 << FUNCTIONS) - 1 - (1 << UNUSED),
+	.frees = 1 << FREE,
+	.start_ns = START,
+	.live_known = true,
+};
+
+static struct report interim_of(const struct heap *h)
+{
+	return (struct report){
+		.heap = h,
+		.elapsed_ns = 1000000000,
+		.counters = {[EVENT_ENTERED] = TICK_AT + 2},
+		.in_flight = 2,
+	};
+}
+
+/* Losses of every cause. */
+static struct report final_of(const struct heap *h)
+{
+	return (struct report){
+		.heap = h,
+		.elapsed_ns = 14845678901,
+		.counters = {[EVENT_ENTERED] = EVENTS + 1234 + 3 + 2 + 1 + 1,
+			     [EVENT_LOST_RING_FULL] = 1234,
+			     [EVENT_LOST_MAP_FULL] = 3,
+			     [EVENT_LOST_UNPAIRED] = 2,
+			     [EVENT_UNREADABLE_STACK] = 1},
+		.malformed = 1,
+		.in_flight = 1,
+		.fate = "killed by SIGSEGV (core dumped)",
+		.final = true,
+	};
+}
+
+static void play(struct sink *s, struct heap *h)
+{
+	struct heap_note note;
+	struct report report;
+
+	if (s->ops->start)
+		s->ops->start(s);
+	for (size_t i = 0; i < EVENTS; i++) {
+		if (i == TICK_AT && s->ops->tick) {
+			report = interim_of(h);
+			s->ops->tick(s, &report);
+		}
+		if (heap_apply(h, &events[i], &note) && s->ops->event)
+			s->ops->event(s, &events[i], &note);
+	}
+	report = final_of(h);
+	if (s->ops->finish)
+		s->ops->finish(s, &report);
+}
+
+/* A run that was to see one pool, and met another. */
+static void play_little(struct sink *s, struct heap *h)
+{
+	struct report report = {.heap = h, .final = true};
+	struct heap_note note;
+
+	info.live_known = false;
+	info.target_count = 0;
+	strcpy(h->only_pool, "wanted");
+	if (s->ops->start)
+		s->ops->start(s);
+	for (size_t i = TICK_AT - 10; i < TICK_AT - 4; i++) {
+		report.counters[EVENT_ENTERED]++;
+		if (heap_apply(h, &events[i], &note) && s->ops->event)
+			s->ops->event(s, &events[i], &note);
+	}
+	s->ops->finish(s, &report);
+}
+
+static const struct {
+	const char *name;
+	const struct sink_ops *ops;
+	bool stacks, little;
+} cases[] = {
+	{"trace.text", &text_trace_sink, false, false},
+	{"trace-stacks.text", &text_trace_sink, true, false},
+	{"trace.json", &json_trace_sink, true, false},
+	{"latency.text", &text_latency_sink, false, false},
+	{"latency.json", &json_latency_sink, false, false},
+	{"little.text", &text_latency_sink, false, true},
+	{"little.json", &json_trace_sink, false, true},
+};
+
+static int run_case(size_t i)
+{
+	struct heap heap;
+	struct sink sink;
+
+	if (heap_init(&heap) || sink_init(&sink, cases[i].ops, &info, stdout))
+		return 1;
+	complete_events();
+	info.stacks = cases[i].stacks;
+	if (cases[i].little)
+		play_little(&sink, &heap);
+	else
+		play(&sink, &heap);
+	sink_fini(&sink);
+	heap_fini(&heap);
+	return fflush(stdout) || ferror(stdout);
+}
+
+int main(int argc, char **argv)
+{
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (argc < 2)
+			puts(cases[i].name);
+		else if (!strcmp(argv[1], cases[i].name))
+			return run_case(i);
+	}
+	return argc < 2 ? 0 : 2;
+}

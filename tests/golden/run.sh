@@ -1,0 +1,71 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Compares what the sinks write with what they are expected to write.
+#
+#	tests/golden/run.sh [PROGRAM]		TAP on standard output; 1 when anything differs
+#	UPDATE=1 tests/golden/run.sh [PROGRAM]	rewrites the expected files: read the diff before
+#						you commit it
+#
+# PROGRAM is golden.c, built: unless told, the one with sanitizers when there is one. JSON is looked
+# at line by line as well: contract.jq says which types a line's fields have.
+
+here=$(dirname "$0")
+build=$here/../../build
+program=$1
+[ -n "$program" ] || program=$build/san/golden
+[ -x "$program" ] || program=$build/golden
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+
+cases=$("$program") || { echo "Bail out! cannot run $program"; exit 1; }
+count=$(echo "$cases" | wc -l)
+checks=$(echo "$cases" | grep -c '\.json$')
+number=0
+failed=0
+
+# verdict STATUS NAME: one line of TAP, and what "$work/why" has to say about a failure.
+verdict() {
+	number=$((number + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $number - $2"
+		return
+	fi
+	failed=1
+	echo "not ok $number - $2"
+	sed 's/^/# /' "$work/why"
+}
+
+# No control character may hide in an expected file, so none ever gets into one.
+compare() {
+	expected=$here/$1.expected
+	if ! "$program" "$1" >"$work/got" 2>"$work/why"; then
+		return 1
+	fi
+	if LC_ALL=C grep -n '[[:cntrl:]]' "$work/got" >"$work/why"; then
+		return 1
+	fi
+	if [ -n "$UPDATE" ]; then
+		cp "$work/got" "$expected"
+		return
+	fi
+	diff -u "$expected" "$work/got" >"$work/why" 2>&1
+}
+
+check_json() {
+	"$program" "$1" >"$work/got" 2>"$work/why" &&
+		jq -e . "$work/got" >/dev/null 2>"$work/why" &&
+		jq -e -n -f "$here/contract.jq" "$work/got" >"$work/why" 2>&1
+}
+
+echo "1..$((count + checks))"
+for name in $cases; do
+	compare "$name"
+	verdict $? "$name"
+	case $name in
+	*.json)
+		check_json "$name"
+		verdict $? "$name: types"
+		;;
+	esac
+done
+exit $failed
