@@ -139,7 +139,12 @@ compile_commands.json: Makefile $(SKELETON) ## for clangd and clang-tidy
 
 export CMOCKA_MESSAGE_OUTPUT := TAP
 
-unit-programs: $(UNIT_TESTS)
+unit-programs: $(UNIT_TESTS) $(BUILD)/golden
+
+# The sinks alone: the symbolizer is a table in golden.c.
+$(BUILD)/golden: tests/golden/golden.c $(call obj,$(wildcard user/out/*.c)) $(CORE_LIB)
+	$(call say,TEST,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -o $@ $^ $(LDFLAGS) $(shell $(PKG_CONFIG) --libs jansson) -lm
 
 # What a test links beside core, its module's own source and libraries.
 $(BUILD)/unit/test_pool: user/demo/pool.c
@@ -188,4 +193,4 @@ install: all ## install below PREFIX (default /usr/local)
 clean: ## remove build/
 	rm -rf $(BUILD) compile_commands.json
 
--include $(shell find $(BUILD)/obj $(BUILD)/unit $(BUILD)/workloads $(BUILD)/alloctrace.bpf.d -name '*.d' -type f 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/unit $(BUILD)/workloads $(BUILD)/alloctrace.bpf.d $(BUILD)/golden.d -name '*.d' -type f 2>/dev/null)

@@ -35,8 +35,9 @@ enum wire_kind {
 enum wire_flags {
 	WIRE_FAILED = 1 << 0,       /* the call returned an error */
 	WIRE_NO_CALLER = 1 << 1,    /* the word at the stack pointer could not be read */
-	WIRE_BY_REALLOC = 1 << 3,   /* a free that was a realloc to size 0 */
 	WIRE_NOT_MEASURED = 1 << 2, /* latency_ns says nothing */
+	WIRE_BY_REALLOC = 1 << 3,   /* a free that was a realloc to size 0 */
+	WIRE_ALL_FLAGS = (1 << 4) - 1,
 };
 
 /* Why an event did not reach the ring, or reached it incomplete: index of the counters map. */

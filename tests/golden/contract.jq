@@ -16,6 +16,7 @@ def typed($line; types):
             elif $t == "address" then address
             elif $t == "text" then text
             elif $t == "yes" then yes
+            elif $t == "boolean" then type == "boolean"
             elif $t == "list" then type == "array"
             else type == "object" end)
     then empty
@@ -31,19 +32,19 @@ def live_types: {blocks: "whole", bytes: "whole"};
 
 def check_start($n):
   check($n; {type: "text", version: "text", kernel: "text", targets: "list", functions: "list",
-             clock: "text"};
-        ["version", "kernel", "targets", "functions", "clock"]),
+             clock: "text", start_ns: "whole"};
+        ["version", "kernel", "targets", "functions", "clock", "start_ns"]),
   (.targets[] | if whole then empty else error("line \($n): a target is no number") end),
   (.functions[] | if text then empty else error("line \($n): a function is no name") end);
 
 def check_frame($n):
   check($n; {function: "text", file: "text", line: "whole", column: "whole", module: "text",
-             offset: "address", inlined: "yes"};
-        ["module", "offset"]);
+             offset: "address", module_offset: "address", inlined: "yes"};
+        ["module", "module_offset"]);
 
 def check_event($n):
   check($n; {type: "text", call: "text", kind: "text", ts_ns: "whole", pid: "whole", tid: "whole",
-             comm: "text", size: "whole", align: "whole", addr: "address", old_addr: "address",
+             comm: "text", size: "whole", overflow: "yes", align: "whole", addr: "address", old_addr: "address",
              old_size: "whole", failed: "yes", latency_ns: "whole", pool: "text",
              pool_addr: "address", base: "address", chunk_size: "whole", chunk_count: "whole",
              stack: "list"};
@@ -59,8 +60,8 @@ def check_bucket($n):
 def check_histogram($n):
   check($n; {type: "text", call: "text", unit: "text", count: "whole", buckets: "list",
              p50: "whole", p90: "whole", p99: "whole", p999: "whole", max: "whole", mean: "whole",
-             measured: "text"};
-        ["call", "unit", "count", "buckets", "p50", "p90", "p99", "p999", "max", "mean"]),
+             measured: "text", final: "boolean"};
+        ["call", "unit", "count", "final", "buckets", "p50", "p90", "p99", "p999", "max", "mean"]),
   (.buckets[] | check_bucket($n)),
   (if ([.buckets[].count] | add) == .count then empty
    else error("line \($n): the buckets do not sum to count") end),
@@ -71,11 +72,11 @@ def check_books($n):
   check($n; {type: "text", elapsed_ns: "whole", calls: "object", live: "object",
              unmatched_frees: "whole", superseded: "whole", pools: "list", lost: "object",
              unreadable_stacks: "whole", in_flight: "whole", entered: "whole", events: "whole",
-             command: "text"};
+             ignored: "whole", command: "text"};
         ["calls", "lost", "events", "entered", "in_flight"]),
   (.calls[] | check($n; total_types; ["count"])),
   ((.live // empty) | check($n; live_types; ["blocks", "bytes"])),
-  ((.pools // [])[] | check($n; {name: "text", live: "object", unmatched_frees: "whole"};
+  ((.pools // [])[] | check($n; {name: "text", live: "object", unmatched_frees: "whole", live_at_destroy: "whole"};
                             ["name", "live"])),
   (.lost | check($n; {ring_full: "whole", map_full: "whole", unpaired: "whole",
                       malformed: "whole", total: "whole"}; ["ring_full", "total"])),

@@ -320,6 +320,9 @@ static size_t make_bytes(unsigned char *bytes, uint64_t *seed)
 	memcpy(&w, bytes, HEADER);
 	w.version = WIRE_VERSION;
 	w.kind %= 10;
+	w.function %= 80;
+	w.flags %= 20;
+	w.reserved = 0;
 	w.frames = (uint16_t)((len - HEADER) / 8 + ((r >> 50) % 8 == 0));
 	memcpy(bytes, &w, HEADER);
 	return (r >> 54) % 8 ? HEADER + (len - HEADER) / 8 * 8 : len;

@@ -21,9 +21,9 @@ static char unknown[128];
 
 static int parse(const char *list)
 {
-	memset(&set, 0xa5, sizeof(set)); /* nothing of what was there before may stay */
+	memset(&set, 0, sizeof(set));
 	memset(unknown, '#', sizeof(unknown));
-	return function_set_parse(&set, list, unknown, sizeof(unknown));
+	return function_set_add(&set, list, unknown, sizeof(unknown));
 }
 
 static uint64_t bit_of(const char *name)
@@ -172,10 +172,26 @@ static void test_little_room(void **state)
 	char room[8];
 
 	(void)state;
-	assert_int_equal(function_set_parse(&set, "posix_memalign", room, sizeof(room)), 0);
+	assert_int_equal(function_set_add(&set, "posix_memalign", room, sizeof(room)), 0);
 	assert_int_equal(set.functions, bit_of("posix_memalign"));
-	assert_int_equal(function_set_parse(&set, "reallocX", room, sizeof(room)), -EINVAL);
+	assert_int_equal(function_set_add(&set, "reallocX", room, sizeof(room)), -EINVAL);
 	assert_string_equal(room, "realloc");
+}
+
+/* Lists add up; a second pool name is refused, and "pool" means all of them again. */
+static void test_adds_up(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("malloc"), 0);
+	assert_int_equal(function_set_add(&set, "free", unknown, sizeof(unknown)), 0);
+	assert_int_equal(set.functions, bit_of("malloc") | bit_of("free"));
+	assert_int_equal(parse("pool:a,pool:a"), 0);
+	assert_int_equal(parse("pool:a,pool:b"), -E2BIG);
+	assert_string_equal(unknown, "pool:b");
+	assert_int_equal(parse("pool:a,pool"), 0);
+	assert_string_equal(set.pool_name, "");
+	assert_int_equal(parse("pool,pool:a"), 0);
+	assert_string_equal(set.pool_name, "");
 }
 
 static bool pairs(const char *list)
@@ -207,6 +223,7 @@ int main(void)
 		cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_long_words),
 		cmocka_unit_test(test_little_room),
+		cmocka_unit_test(test_adds_up),
 		cmocka_unit_test(test_pairs),
 	};
 

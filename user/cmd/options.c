@@ -102,9 +102,9 @@ static int take_seconds(struct options *o, const struct option_row *row, const c
 	char *end;
 
 	seconds = strtod(value, &end);
-	if (*value < '0' || *value > '9' || *end || !isfinite(seconds) || seconds < row->low ||
-	    seconds > row->high)
-		return complain(row, value, "a number of seconds above 0");
+	if (strspn(value, "0123456789.") != strlen(value) || !*value || *end ||
+	    !isfinite(seconds) || seconds < row->low || seconds > row->high)
+		return complain(row, value, "seconds, above 0 and at most 1000000000");
 	*(double *)field_of(o, row) = seconds;
 	return 0;
 }
@@ -153,17 +153,25 @@ static int take_pids(struct options *o, const struct option_row *row, const char
 	}
 }
 
+/* The first -e replaces the default, which is everything; more of them add up. */
 static int take_events(struct options *o, const struct option_row *row, const char *value)
 {
-	char unknown[128], shown[160];
+	char refused[128], shown[160];
+	int err;
 
 	(void)row;
-	if (!function_set_parse(&o->set, value, unknown, sizeof(unknown)))
-		return 0;
-	log_error("-e does not know '%s': it takes names of functions (malloc, free …), pool, "
-		  "pool:NAME",
-		  log_quote(shown, sizeof(shown), unknown));
-	return -EINVAL;
+	if (!o->events_given)
+		o->set = (struct function_set){0};
+	o->events_given = true;
+	err = function_set_add(&o->set, value, refused, sizeof(refused));
+	if (err == -E2BIG)
+		log_error("-e takes one pool:NAME, not '%s' as well",
+			  log_quote(shown, sizeof(shown), refused));
+	else if (err)
+		log_error("-e does not know '%s': it takes names of functions (malloc, free …), "
+			  "pool, pool:NAME",
+			  log_quote(shown, sizeof(shown), refused));
+	return err;
 }
 
 #define FIELD(name) offsetof(struct options, name)
@@ -235,9 +243,27 @@ static const struct option_row *row_of(int answer)
 	return NULL;
 }
 
+/* `word` is where getopt stands; inside a cluster of letters only optopt knows which one it was. */
+static int complain_unknown(int answer, const char *word)
+{
+	const char letter[] = {'-', (char)optopt, '\0'};
+	char shown[128];
+
+	if (optopt > 0 && optopt < FIRST_VALUE)
+		word = letter;
+	log_quote(shown, sizeof(shown), word);
+	if (answer == ':')
+		log_error("option '%s' needs a value; see --help", shown);
+	else if (optopt >= FIRST_VALUE)
+		log_error("option '%s' takes no value", shown);
+	else
+		log_error("unknown option '%s'; see --help", shown);
+	return -EINVAL;
+}
+
 static int parse_options(struct options *o, int argc, char **argv)
 {
-	char letters[3 + 2 * ROW_COUNT], shown[128];
+	char letters[3 + 2 * ROW_COUNT];
 	struct option names[ROW_COUNT + 1];
 	int answer, err;
 
@@ -247,16 +273,8 @@ static int parse_options(struct options *o, int argc, char **argv)
 	while ((answer = getopt_long(argc, argv, letters, names, NULL)) != -1) {
 		const struct option_row *row = row_of(answer);
 
-		if (!row) {
-			char letter[] = {'-', (char)optopt, 0};
-			/* 0: a long name that is none; from FIRST_VALUE: a long one, misused. */
-			const char *word = optopt > 0 && optopt < FIRST_VALUE ? letter : argv[optind - 1];
-
-			log_error(answer == ':' ? "option '%s' needs a value; see --help"
-						: "unknown option '%s'; see --help",
-				  log_quote(shown, sizeof(shown), word));
-			return -EINVAL;
-		}
+		if (!row)
+			return complain_unknown(answer, argv[optind - 1]);
 		err = row->take(o, row, optarg);
 		if (err)
 			return err;

@@ -23,6 +23,7 @@ struct options {
 	const char *format;
 	const char *output; /* NULL: standard output */
 	struct function_set set;
+	bool events_given;
 	uint64_t min_size, max_size; /* bytes */
 	bool stacks;
 	uint64_t max_stack; /* frames */

@@ -29,6 +29,10 @@ static int check(const struct wire_event *w, size_t len)
 		return -EPROTO;
 	if (w->kind < WIRE_ALLOC || w->kind > WIRE_POOL_DESTROY)
 		return -EINVAL;
+	if (w->function >= EVENT_MAX_FUNCTIONS || w->reserved || w->flags & ~WIRE_ALL_FLAGS)
+		return -EINVAL;
+	if (w->kind == WIRE_POOL_CREATE && w->frames)
+		return -EINVAL;
 	if (w->frames > WIRE_MAX_FRAMES || len != sizeof(*w) + tail_length(w))
 		return -EINVAL;
 	return 0;

@@ -10,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define EVENT_MAX_FRAMES 128 /* the caller, and what is above it */
+#define EVENT_MAX_FUNCTIONS 64  /* rows of a run's table of functions */
+#define EVENT_MAX_FRAMES    128 /* the caller, and what is above it */
 
 enum event_kind {
 	EVENT_ALLOC = 1,

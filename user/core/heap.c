@@ -15,7 +15,8 @@ struct heap_block {
 	uint64_t size;
 	uint64_t since_ns; /* when it had been handed out */
 	uint32_t pool_row;
-	uint16_t under; /* blocks that lay here before it, set aside until a late record claims them */
+	uint16_t under; /* blocks that lay here before it, set aside until a late record claims them
+			 */
 	bool gone;      /* freed itself: only those under it are waited for */
 };
 
@@ -34,12 +35,17 @@ struct pool_key {
 	uint64_t pid, pool;
 };
 
+struct pool_state {
+	uint64_t row;  /* in pool_rows */
+	uint64_t live; /* chunks */
+};
+
 int heap_init(struct heap *h)
 {
 	memset(h, 0, sizeof(*h));
 	table_init(&h->blocks, sizeof(struct heap_key), sizeof(struct heap_block), HEAP_MAX_LIVE);
 	table_init(&h->asides, sizeof(struct aside_key), sizeof(struct aside), HEAP_MAX_LIVE);
-	table_init(&h->pools, sizeof(struct pool_key), sizeof(uint64_t), 1 << 20);
+	table_init(&h->pools, sizeof(struct pool_key), sizeof(struct pool_state), 1 << 20);
 	h->pool_rows = calloc(HEAP_MAX_POOLS, sizeof(*h->pool_rows));
 	return h->pool_rows ? 0 : -ENOMEM;
 }
@@ -70,29 +76,39 @@ static size_t pool_row_named(struct heap *h, const char *name)
 	return row;
 }
 
-/* A pool that was made before the run began has no name here: its address serves. */
-static size_t pool_row_of(struct heap *h, const struct event *e)
+/* A pool that was made before the run began has no name here: its address serves. NULL: no room for
+ * more. */
+static struct pool_state *pool_state_of(struct heap *h, const struct event *e)
 {
 	struct pool_key key = {.pid = e->pid, .pool = e->pool};
+	struct pool_state *state;
 	char name[65];
-	uint64_t *row;
 	bool fresh;
 
-	row = table_insert(&h->pools, &key, &fresh);
-	if (!row)
-		return pool_row_named(h, "(other pools)");
+	state = table_insert(&h->pools, &key, &fresh);
+	if (!state)
+		return NULL;
 	if (e->kind == EVENT_POOL_CREATE && e->name[0]) {
-		*row = pool_row_named(h, e->name);
+		state->row = pool_row_named(h, e->name);
 	} else if (fresh) {
 		snprintf(name, sizeof(name), "pool@0x%llx", (unsigned long long)e->pool);
-		*row = pool_row_named(h, name);
+		state->row = pool_row_named(h, name);
 	}
-	return *row;
+	return state;
 }
 
-static struct heap_live *live_of(struct heap *h, const struct heap_key *key, size_t row)
+/* Counts the block of that key as one more or one less that is live. */
+static void count_live(struct heap *h, const struct heap_key *key, size_t row, int64_t blocks,
+		       uint64_t bytes)
 {
-	return key->pool ? &h->pool_rows[row].live : &h->live;
+	struct heap_live *live = key->pool ? &h->pool_rows[row].live : &h->live;
+	struct pool_key pool = {.pid = key->pid, .pool = key->pool};
+	struct pool_state *state = key->pool ? table_find(&h->pools, &pool) : NULL;
+
+	live->blocks += (uint64_t)blocks;
+	live->bytes += bytes; /* unsigned: a negative number wraps to the right sum */
+	if (state)
+		state->live += (uint64_t)blocks;
 }
 
 static struct aside *aside_at(struct heap *h, const struct heap_key *key, unsigned int depth)
@@ -133,7 +149,6 @@ static void set_aside(struct heap *h, const struct heap_key *key, struct heap_bl
 static void add_block(struct heap *h, const struct event *e, size_t row)
 {
 	struct heap_key key = {.pid = e->pid, .pool = e->pool, .addr = e->addr};
-	struct heap_live *live = live_of(h, &key, row);
 	struct heap_block *block;
 	bool fresh;
 
@@ -141,12 +156,11 @@ static void add_block(struct heap *h, const struct event *e, size_t row)
 	if (!block)
 		return;
 	if (fresh || block->gone) {
-		live->blocks++;
+		count_live(h, &key, row, 1, e->size);
 	} else {
-		live->bytes -= block->size;
+		count_live(h, &key, row, 0, e->size - block->size);
 		set_aside(h, &key, block);
 	}
-	live->bytes += e->size;
 	block->gone = false;
 	block->size = e->size;
 	block->since_ns = event_end_ns(e);
@@ -173,23 +187,26 @@ static bool claim_aside(struct heap *h, const struct heap_key *key, struct heap_
 	return false;
 }
 
-/* Takes out what lay at the address when the operation began: the youngest block that had been
- * handed out by then. */
+/*
+ * Takes out what lay at the address when the operation began: the youngest block that had been
+ * handed out by then. When a pool's free began is not known well enough (its thread may have been
+ * stopped before the probe), so there the block set aside goes first: of the two frees that must
+ * come, it does not matter which is called the late one.
+ */
 static bool drop_block(struct heap *h, const struct heap_key *key, uint64_t begin_ns,
 		       struct heap_note *note)
 {
 	struct heap_block *block = table_find(&h->blocks, key);
-	struct heap_live *live;
 
 	if (!block)
 		return false;
+	if (key->pool && block->under)
+		return claim_aside(h, key, block, UINT64_MAX, note);
 	if (block->gone || block->since_ns > begin_ns)
 		return claim_aside(h, key, block, begin_ns, note);
 	note->old_known = true;
 	note->old_size = block->size;
-	live = live_of(h, key, block->pool_row);
-	live->blocks--;
-	live->bytes -= block->size;
+	count_live(h, key, block->pool_row, -1, -block->size);
 	if (block->under)
 		block->gone = true;
 	else
@@ -225,7 +242,7 @@ static void apply_free(struct heap *h, const struct event *e, struct heap_total 
 static void apply_realloc(struct heap *h, const struct event *e, struct heap_note *note)
 {
 	struct heap_key key = {.pid = e->pid, .addr = e->old_addr};
-	struct heap_total *total = &h->calls[e->function % HEAP_MAX_CALLS];
+	struct heap_total *total = &h->calls[e->function];
 	const struct heap_block *block;
 
 	if (e->failed) {
@@ -238,9 +255,63 @@ static void apply_realloc(struct heap *h, const struct event *e, struct heap_not
 	apply_alloc(h, e, total, 0);
 }
 
+/* Which blocks a sweep takes out: all of a process, or those of one of its pools. */
+struct sweep {
+	struct heap *heap;
+	uint64_t pid, pool; /* pool 0: whatever it is */
+};
+
+static bool is_swept(const struct sweep *s, const struct heap_key *key)
+{
+	return key->pid == s->pid && (!s->pool || key->pool == s->pool);
+}
+
+static bool sweep_block(const void *key, void *value, void *context)
+{
+	const struct heap_block *block = value;
+	const struct sweep *s = context;
+
+	if (!is_swept(s, key))
+		return false;
+	if (!block->gone)
+		count_live(s->heap, key, block->pool_row, -1, -block->size);
+	return true;
+}
+
+static bool sweep_aside(const void *key, void *value, void *context)
+{
+	(void)value;
+	return is_swept(context, &((const struct aside_key *)key)->block);
+}
+
+static bool sweep_pool(const void *key, void *value, void *context)
+{
+	(void)value;
+	return ((const struct pool_key *)key)->pid == ((const struct sweep *)context)->pid;
+}
+
+static void sweep_blocks(struct heap *h, struct sweep *s)
+{
+	table_sweep(&h->blocks, sweep_block, s);
+	table_sweep(&h->asides, sweep_aside, s);
+}
+
+/* Chunks that were in use are gone with their pool. */
+static void apply_destroy(struct heap *h, const struct event *e, struct heap_pool *pool,
+			  uint64_t live)
+{
+	struct sweep s = {.heap = h, .pid = e->pid, .pool = e->pool};
+
+	pool->destroyed++;
+	pool->live_at_destroy += live;
+	if (live)
+		sweep_blocks(h, &s);
+}
+
 static bool apply_pool(struct heap *h, const struct event *e, struct heap_note *note)
 {
-	size_t row = pool_row_of(h, e);
+	const struct pool_state *state = pool_state_of(h, e);
+	size_t row = state ? state->row : pool_row_named(h, "(other pools)");
 	struct heap_pool *pool = &h->pool_rows[row];
 
 	note->pool = pool;
@@ -254,13 +325,13 @@ static bool apply_pool(struct heap *h, const struct event *e, struct heap_note *
 	else if (e->kind == EVENT_POOL_FREE)
 		apply_free(h, e, &pool->free, &pool->unmatched, note);
 	else
-		pool->destroyed++;
+		apply_destroy(h, e, pool, state ? state->live : 0);
 	return true;
 }
 
 static void apply_call(struct heap *h, const struct event *e, struct heap_note *note)
 {
-	struct heap_total *total = &h->calls[e->function % HEAP_MAX_CALLS];
+	struct heap_total *total = &h->calls[e->function];
 
 	if (e->kind == EVENT_ALLOC) {
 		apply_alloc(h, e, total, 0);
@@ -288,33 +359,10 @@ bool heap_apply(struct heap *h, const struct event *e, struct heap_note *note)
 	return wanted;
 }
 
-static bool is_of_process(const void *key, void *value, void *context)
-{
-	const struct heap_key *k = key;
-	const struct heap_block *block = value;
-	struct heap_live *live;
-	struct heap *h = ((void **)context)[0];
-
-	if (k->pid != *(const uint32_t *)((void **)context)[1])
-		return false;
-	if (block->gone)
-		return true;
-	live = live_of(h, k, block->pool_row);
-	live->blocks--;
-	live->bytes -= block->size;
-	return true;
-}
-
-static bool is_aside_of_process(const void *key, void *value, void *context)
-{
-	(void)value;
-	return ((const struct aside_key *)key)->block.pid == *(const uint32_t *)context;
-}
-
 void heap_forget_process(struct heap *h, uint32_t pid)
 {
-	void *context[] = {h, &pid};
+	struct sweep s = {.heap = h, .pid = pid};
 
-	table_sweep(&h->blocks, is_of_process, context);
-	table_sweep(&h->asides, is_aside_of_process, &pid);
+	sweep_blocks(h, &s);
+	table_sweep(&h->pools, sweep_pool, &s);
 }

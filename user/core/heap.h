@@ -20,7 +20,7 @@
 #include "core/event.h"
 #include "core/table.h"
 
-#define HEAP_MAX_CALLS 64   /* rows of the table of functions */
+#define HEAP_MAX_CALLS EVENT_MAX_FUNCTIONS
 #define HEAP_MAX_POOLS 1024 /* distinct pool names */
 #define HEAP_MAX_LIVE  (32 << 20)
 
@@ -44,6 +44,7 @@ struct heap_pool {
 	struct heap_live live;
 	uint64_t unmatched; /* frees of chunks that were not seen allocated */
 	uint64_t created, destroyed;
+	uint64_t live_at_destroy; /* chunks that were in use when their pool was destroyed */
 };
 
 struct heap {

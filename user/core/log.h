@@ -2,8 +2,8 @@
 /*
  * What alloctrace says about itself, on standard error; data goes to standard output and never
  * through here. The level is one of the program's two globals. A line is "alloctrace: " and one
- * sentence. Whatever a line holds is made harmless on the way: names of traced processes may be passed
- * as they are.
+ * sentence. Whatever a line holds is made harmless on the way: names of traced processes may be
+ * passed as they are.
  */
 #ifndef ALLOCTRACE_CORE_LOG_H
 #define ALLOCTRACE_CORE_LOG_H

@@ -37,7 +37,7 @@ static void write_row(FILE *out, const char *name, const struct heap_total *t, b
 {
 	char shown[160];
 
-	fprintf(out, "%-24s %12" PRIu64, log_quote(shown, sizeof(shown), name), t->count);
+	fprintf(out, "%-28s %12" PRIu64, log_quote(shown, sizeof(shown), name), t->count);
 	if (allocates)
 		fprintf(out, " %17" PRIu64 " %9" PRIu64, t->bytes, t->failed);
 	else
@@ -49,6 +49,11 @@ static void write_row(FILE *out, const char *name, const struct heap_total *t, b
 	fputc('\n', out);
 }
 
+static bool is_empty(const struct heap_pool *p)
+{
+	return !p->alloc.count && !p->free.count && !p->created && !p->destroyed;
+}
+
 static void write_pools(FILE *out, const struct heap *h)
 {
 	char name[80];
@@ -56,6 +61,8 @@ static void write_pools(FILE *out, const struct heap *h)
 	for (size_t i = 0; i < h->pool_count; i++) {
 		const struct heap_pool *p = &h->pool_rows[i];
 
+		if (is_empty(p))
+			continue;
 		snprintf(name, sizeof(name), "%s:alloc", p->name);
 		write_row(out, name, &p->alloc, true);
 		snprintf(name, sizeof(name), "%s:free", p->name);
@@ -65,7 +72,7 @@ static void write_pools(FILE *out, const struct heap *h)
 
 static void write_calls(struct sink *s, const struct heap *h)
 {
-	fprintf(s->out, "%-24s %12s %17s %9s\n", "CALL", "COUNT", "BYTES", "FAILED");
+	fprintf(s->out, "%-28s %12s %17s %9s\n", "CALL", "COUNT", "BYTES", "FAILED");
 	for (size_t i = 0; i < s->info->function_count; i++) {
 		if (h->calls[i].count)
 			write_row(s->out, s->info->functions[i], &h->calls[i],
@@ -74,32 +81,50 @@ static void write_calls(struct sink *s, const struct heap *h)
 	write_pools(s->out, h);
 }
 
-static void write_live(struct sink *s, const struct heap *h)
+/* "3 chunks", "1 chunk". */
+static void write_number(FILE *out, uint64_t n, const char *thing)
+{
+	fprintf(out, "%" PRIu64 " %s%s", n, thing, n == 1 ? "" : "s");
+}
+
+static void write_heap_live(FILE *out, const struct heap *h)
+{
+	fputs("live: ", out);
+	write_number(out, h->live.blocks, "block");
+	fprintf(out, ", %" PRIu64 " bytes\n", h->live.bytes);
+	if (h->unmatched_frees)
+		fprintf(out, "frees of blocks that were not seen allocated: %" PRIu64 "\n",
+			h->unmatched_frees);
+	if (h->superseded)
+		fprintf(out, "addresses handed out again without a free seen: %" PRIu64 "\n",
+			h->superseded);
+}
+
+static void write_pool_live(FILE *out, const struct heap_pool *p)
 {
 	char shown[160];
 
-	if (s->info->live_known) {
-		fprintf(s->out, "live: %" PRIu64 " blocks, %" PRIu64 " bytes\n", h->live.blocks,
-			h->live.bytes);
-		if (h->unmatched_frees)
-			fprintf(s->out,
-				"frees of blocks that were not seen allocated: %" PRIu64 "\n",
-				h->unmatched_frees);
-		if (h->superseded)
-			fprintf(s->out,
-				"addresses handed out again without a free seen: %" PRIu64 "\n",
-				h->superseded);
+	fprintf(out, "live in pool %s: ", log_quote(shown, sizeof(shown), p->name));
+	write_number(out, p->live.blocks, "chunk");
+	fprintf(out, ", %" PRIu64 " bytes\n", p->live.bytes);
+	if (p->unmatched)
+		fprintf(out,
+			"frees to pool %s of chunks that were not seen allocated: %" PRIu64 "\n",
+			shown, p->unmatched);
+	if (p->live_at_destroy) {
+		fprintf(out, "destroyed with pool %s: ", shown);
+		write_number(out, p->live_at_destroy, "chunk");
+		fputs(" in use\n", out);
 	}
-	for (size_t i = 0; i < h->pool_count; i++) {
-		const struct heap_pool *p = &h->pool_rows[i];
+}
 
-		fprintf(s->out, "live in pool %s: %" PRIu64 " chunks, %" PRIu64 " bytes\n",
-			log_quote(shown, sizeof(shown), p->name), p->live.blocks, p->live.bytes);
-		if (p->unmatched)
-			fprintf(s->out,
-				"frees to pool %s of chunks that were not seen allocated: %" PRIu64
-				"\n",
-				shown, p->unmatched);
+static void write_live(struct sink *s, const struct heap *h)
+{
+	if (s->info->live_known)
+		write_heap_live(s->out, h);
+	for (size_t i = 0; i < h->pool_count; i++) {
+		if (!is_empty(&h->pool_rows[i]))
+			write_pool_live(s->out, &h->pool_rows[i]);
 	}
 	if (h->blocks.refused)
 		fprintf(s->out, "blocks beyond the table's cap, not followed: %" PRIu64 "\n",
@@ -112,21 +137,23 @@ static void write_losses(FILE *out, const struct report *r)
 		uint64_t count;
 		const char *cause;
 	} causes[] = {
-		{r->counters[EVENT_LOST_RING_FULL], "ring buffer full (try a larger --ring-size)"},
-		{r->counters[EVENT_LOST_MAP_FULL], "no memory for the thread's record"},
-		{r->counters[EVENT_LOST_UNPAIRED], "left without a return (longjmp, exception)"},
-		{r->malformed, "malformed record"},
+		{r->counters[EVENT_LOST_RING_FULL],
+		 "calls: the ring buffer was full (try a larger --ring-size)"},
+		{r->counters[EVENT_LOST_MAP_FULL], "calls: no memory for the thread's record"},
+		{r->counters[EVENT_LOST_UNPAIRED],
+		 "calls that never returned (longjmp, exception, end of the thread)"},
+		{r->malformed, "records that could not be read"},
 	};
 
 	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
 		if (causes[i].count)
-			fprintf(out, "lost: %" PRIu64 ", %s\n", causes[i].count, causes[i].cause);
+			fprintf(out, "lost: %" PRIu64 " %s\n", causes[i].count, causes[i].cause);
 	}
 	if (r->counters[EVENT_UNREADABLE_STACK])
-		fprintf(out, "without a location: %" PRIu64 ", unreadable stack\n",
+		fprintf(out, "without a location (unreadable stack): %" PRIu64 "\n",
 			r->counters[EVENT_UNREADABLE_STACK]);
-	if (r->in_flight)
-		fprintf(out, "still open at the end: %" PRIu64 " calls\n", r->in_flight);
+	if (report_lost(r))
+		fputs("The counts above lack the lost calls.\n", out);
 }
 
 void books_write(struct sink *s, const struct report *r)
@@ -138,8 +165,11 @@ void books_write(struct sink *s, const struct report *r)
 		r->final ? "" : "so far, ", (double)r->elapsed_ns / 1e9, r->counters[EVENT_ENTERED],
 		h->events + h->ignored, report_lost(r));
 	if (r->in_flight)
-		fprintf(s->out, " + %" PRIu64 " open", r->in_flight);
+		fprintf(s->out, " + %" PRIu64 " not yet returned", r->in_flight);
 	fputc('\n', s->out);
+	if (h->ignored)
+		fprintf(s->out, "of pools that were not asked for: %" PRIu64 " events\n",
+			h->ignored);
 	write_calls(s, h);
 	write_live(s, h);
 	write_losses(s->out, r);

@@ -85,6 +85,7 @@ void json_start(struct sink *s)
 	}
 	json_object_set_new(o, "functions", functions);
 	json_object_set_new(o, "clock", json_string("monotonic"));
+	json_object_set_new(o, "start_ns", json_count(info->start_ns));
 	json_line(s->out, o);
 }
 
@@ -142,10 +143,13 @@ static json_t *pools(const struct heap *h)
 
 	for (size_t i = 0; i < h->pool_count; i++) {
 		const struct heap_pool *p = &h->pool_rows[i];
+		json_t *o = json_object();
 
-		json_array_append_new(all, json_pack("{s:o,s:o,s:o}", "name", json_text(p->name),
-						     "live", live(&p->live), "unmatched_frees",
-						     json_count(p->unmatched)));
+		json_object_set_new(o, "name", json_text(p->name));
+		json_object_set_new(o, "live", live(&p->live));
+		json_object_set_new(o, "unmatched_frees", json_count(p->unmatched));
+		json_object_set_new(o, "live_at_destroy", json_count(p->live_at_destroy));
+		json_array_append_new(all, o);
 	}
 	return all;
 }
@@ -190,6 +194,8 @@ void json_books(struct sink *s, const struct report *r)
 	json_object_set_new(o, "in_flight", json_count(r->in_flight));
 	json_object_set_new(o, "entered", json_count(r->counters[EVENT_ENTERED]));
 	json_object_set_new(o, "events", json_count(h->events + h->ignored));
+	if (h->ignored)
+		json_object_set_new(o, "ignored", json_count(h->ignored));
 	if (r->fate)
 		json_object_set_new(o, "command", json_text(r->fate));
 	json_line(s->out, o);

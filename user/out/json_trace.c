@@ -33,9 +33,11 @@ static json_t *frame(const struct sym_frame *f)
 			json_object_set_new(o, "column", json_integer(f->column));
 	}
 	json_object_set_new(o, "module", json_text(f->module));
-	json_object_set_new(o, "offset", json_address(f->offset));
 	if (f->inlined)
 		json_object_set_new(o, "inlined", json_true());
+	else
+		json_object_set_new(o, "offset", json_address(f->offset));
+	json_object_set_new(o, "module_offset", json_address(f->module_offset));
 	return o;
 }
 
@@ -57,7 +59,9 @@ static void set_block(json_t *o, const struct event *e, const struct heap_note *
 {
 	bool frees = e->kind == EVENT_FREE || e->kind == EVENT_POOL_FREE;
 
-	if (!frees && e->kind != EVENT_POOL_DESTROY)
+	if (e->size == UINT64_MAX) /* count * size is more than a size can be */
+		json_object_set_new(o, "overflow", json_true());
+	else if (!frees && e->kind != EVENT_POOL_DESTROY)
 		json_object_set_new(o, "size", json_count(e->size));
 	if (e->align)
 		json_object_set_new(o, "align", json_count(e->align));

@@ -25,6 +25,7 @@
 struct latency_state {
 	struct hist calls[HEAP_MAX_CALLS];
 	struct hist pool_alloc[HEAP_MAX_POOLS], pool_free[HEAP_MAX_POOLS];
+	bool final; /* the report under way */
 };
 
 /* `in_process`: timed by the pool itself. */
@@ -38,7 +39,7 @@ static void add_event(struct sink *s, const struct event *e, const struct heap_n
 	if (!e->measured || e->failed)
 		return;
 	if (!note->pool)
-		h = &state->calls[e->function % HEAP_MAX_CALLS];
+		h = &state->calls[e->function];
 	else
 		h = (e->kind == EVENT_POOL_ALLOC ? state->pool_alloc : state->pool_free) +
 		    note->row;
@@ -163,18 +164,42 @@ static void show_json(struct sink *s, const char *name, const struct hist *h, bo
 	json_object_set_new(o, "max", json_count(h->max));
 	json_object_set_new(o, "mean", json_count(hist_mean(h)));
 	json_object_set_new(o, "measured", json_string(in_process ? "in-process" : "probe"));
+	json_object_set_new(o, "final",
+			    json_boolean(((const struct latency_state *)s->state)->final));
 	json_line(s->out, o);
+}
+
+/* What the books count and no histogram shows, so that the two can be compared. */
+static void write_not_timed(struct sink *s, const struct heap *h)
+{
+	for (size_t i = 0; i < s->info->function_count; i++) {
+		const char *name = s->info->functions[i];
+
+		if (s->info->frees >> i & 1 && h->calls[i].count)
+			fprintf(s->out,
+				"\n%s: %" PRIu64 " calls, not timed (seen at their entry alone)\n",
+				name, h->calls[i].count);
+		else if (h->calls[i].failed)
+			fprintf(s->out, "\n%s: %" PRIu64 " failed, not in the histogram\n", name,
+				h->calls[i].failed);
+	}
 }
 
 static void report_text(struct sink *s, const struct report *r)
 {
+	fprintf(s->out, "======== latency %s%.3f s\n", r->final ? "over " : "so far, after ",
+		(double)r->elapsed_ns / 1e9);
 	show_all(s, r, show_text);
+	write_not_timed(s, r->heap);
 	fputc('\n', s->out);
 	books_write(s, r);
 }
 
 static void report_json(struct sink *s, const struct report *r)
 {
+	struct latency_state *state = s->state;
+
+	state->final = r->final;
 	show_all(s, r, show_json);
 	json_books(s, r);
 }

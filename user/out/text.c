@@ -21,7 +21,7 @@ struct text_state {
 
 static void start(struct sink *s)
 {
-	fprintf(s->out, "%12s %15s %-15s %-16s %11s %6s %-14s %9s  %s\n", "TIME(s)", "PID/TID",
+	fprintf(s->out, "%12s %15s %-15s %-26s %15s %6s %-14s %9s  %s\n", "TIME(s)", "PID/TID",
 		"COMM", "CALL", "SIZE", "ALIGN", "ADDRESS", "LATENCY*", "LOCATION");
 	fputs("  * includes the probe's own cost; a pool's is measured inside the process\n",
 	      s->out);
@@ -82,22 +82,28 @@ static void write_stack(struct sink *s, const struct event *e)
 			write_frame(s, &stack.frames[k]);
 		}
 	}
+	if (depth < e->frames)
+		fputs("\n                  … (code without frame pointers: the rest cannot be "
+		      "told)",
+		      s->out);
 }
 
 static void write_size(struct sink *s, const struct event *e, const struct heap_note *note)
 {
-	char text[48] = "-";
+	char text[48] = "-", old[24] = "?";
+	bool frees = e->kind == EVENT_FREE || e->kind == EVENT_POOL_FREE;
 
-	if (e->kind == EVENT_REALLOC && note->old_known)
-		snprintf(text, sizeof(text), "%" PRIu64 "->%" PRIu64, note->old_size, e->size);
-	else if (e->kind == EVENT_REALLOC)
-		snprintf(text, sizeof(text), "?->%" PRIu64, e->size);
-	else if (e->kind != EVENT_FREE && e->kind != EVENT_POOL_FREE &&
-		 e->kind != EVENT_POOL_DESTROY)
+	if (note->old_known)
+		snprintf(old, sizeof(old), "%" PRIu64, note->old_size);
+	if (e->size == UINT64_MAX)
+		snprintf(text, sizeof(text), "overflow");
+	else if (e->kind == EVENT_REALLOC || e->by_realloc)
+		snprintf(text, sizeof(text), "%s->%" PRIu64, old, e->size);
+	else if (!frees && e->kind != EVENT_POOL_DESTROY)
 		snprintf(text, sizeof(text), "%" PRIu64, e->size);
 	else if (note->old_known)
-		snprintf(text, sizeof(text), "%" PRIu64, note->old_size);
-	fprintf(s->out, " %11s", text);
+		snprintf(text, sizeof(text), "%s", old);
+	fprintf(s->out, " %15s", text);
 	if (e->align)
 		fprintf(s->out, " %6" PRIu64, e->align);
 	else
@@ -106,14 +112,32 @@ static void write_size(struct sink *s, const struct event *e, const struct heap_
 
 static void write_address(struct sink *s, const struct event *e)
 {
+	uint64_t addr = e->kind == EVENT_POOL_CREATE ? e->base : e->addr;
 	char text[64];
 
 	if (e->failed)
 		snprintf(text, sizeof(text), "failed");
+	else if (e->kind == EVENT_POOL_DESTROY)
+		snprintf(text, sizeof(text), "-");
+	else if (!addr)
+		snprintf(text, sizeof(text), "NULL");
 	else
-		snprintf(text, sizeof(text), "0x%" PRIx64,
-			 e->kind == EVENT_POOL_CREATE ? e->base : e->addr);
+		snprintf(text, sizeof(text), "0x%" PRIx64, addr);
 	fprintf(s->out, " %-14s", text);
+}
+
+/* What the columns cannot say. */
+static void write_remarks(struct sink *s, const struct event *e, const struct heap_note *note)
+{
+	bool frees = e->kind == EVENT_FREE || e->kind == EVENT_POOL_FREE;
+
+	if (e->kind == EVENT_REALLOC && e->old_addr != e->addr)
+		fprintf(s->out, " (%s 0x%" PRIx64 ")", e->failed ? "kept" : "moved from",
+			e->old_addr);
+	if (e->by_realloc)
+		fputs(" (freed)", s->out);
+	else if (frees && e->addr && !note->old_known)
+		fputs(" (not seen allocated)", s->out);
 }
 
 static void write_latency(struct sink *s, const struct event *e)
@@ -129,7 +153,7 @@ static void event(struct sink *s, const struct event *e, const struct heap_note 
 	char ids[32], comm[80], name[80], call[352];
 
 	snprintf(ids, sizeof(ids), "%u/%u", e->pid, e->tid);
-	fprintf(s->out, "%12.6f %15s %-15s %-16s", (double)since / 1e9, ids,
+	fprintf(s->out, "%12.6f %15s %-15s %-26s", (double)since / 1e9, ids,
 		log_quote(comm, sizeof(comm), e->comm),
 		log_quote(call, sizeof(call), sink_call_name(s, e, note, name, sizeof(name))));
 	write_size(s, e, note);
@@ -137,9 +161,7 @@ static void event(struct sink *s, const struct event *e, const struct heap_note 
 	write_latency(s, e);
 	fputs("  ", s->out);
 	write_location(s, e);
-	if (e->kind == EVENT_REALLOC && e->old_addr != e->addr)
-		fprintf(s->out, " (old block 0x%" PRIx64 "%s)", e->old_addr,
-			e->failed ? ", kept" : "");
+	write_remarks(s, e, note);
 	if (s->info->stacks)
 		write_stack(s, e);
 	fputc('\n', s->out);

@@ -28,20 +28,37 @@ struct function_set function_set_all(void)
 	return (struct function_set){.functions = (1ULL << function_count) - 1, .pools = true};
 }
 
+static bool is_word(const char *text, size_t n, const char *word)
+{
+	return strlen(word) == n && !strncmp(text, word, n);
+}
+
+/* One name at most: with two, which of them a pool is would be asked for every event. */
+static int add_pool(struct function_set *set, const char *name, size_t n)
+{
+	bool named = set->pools && set->pool_name[0];
+
+	if (!n || n >= sizeof(set->pool_name))
+		return -EINVAL;
+	if (named && !is_word(name, n, set->pool_name))
+		return -E2BIG;
+	if (!set->pools || named)
+		snprintf(set->pool_name, sizeof(set->pool_name), "%.*s", (int)n, name);
+	set->pools = true;
+	return 0;
+}
+
 static int add_word(struct function_set *set, const char *word, size_t n)
 {
-	if (n == 4 && !strncmp(word, "pool", 4)) {
+	if (is_word(word, n, "pool")) {
 		set->pools = true;
+		set->pool_name[0] = '\0';
 		return 0;
 	}
-	if (n > 5 && !strncmp(word, "pool:", 5) && n - 5 < sizeof(set->pool_name)) {
-		set->pools = true;
-		memcpy(set->pool_name, word + 5, n - 5);
-		set->pool_name[n - 5] = 0;
-		return 0;
-	}
+	if (n >= 5 && !strncmp(word, "pool:", 5))
+		return add_pool(set, word + 5, n - 5);
 	for (size_t i = 0; i < function_count; i++) {
-		if (strlen(functions[i].name) == n && !strncmp(word, functions[i].name, n)) {
+		if (is_word(word, n, functions[i].name)) {
 			set->functions |= 1ULL << i;
 			return 0;
 		}
@@ -49,15 +66,15 @@ static int add_word(struct function_set *set, const char *word, size_t n)
 	return -EINVAL;
 }
 
-int function_set_parse(struct function_set *set, const char *list, char *unknown, size_t len)
+int function_set_add(struct function_set *set, const char *list, char *refused, size_t len)
 {
-	*set = (struct function_set){0};
 	for (;;) {
 		size_t n = strcspn(list, ",");
+		int err = add_word(set, list, n);
 
-		if (add_word(set, list, n)) {
-			snprintf(unknown, len, "%.*s", (int)n, list);
-			return -EINVAL;
+		if (err) {
+			snprintf(refused, len, "%.*s", (int)n, list);
+			return err;
 		}
 		if (!list[n])
 			return 0;

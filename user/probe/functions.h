@@ -42,10 +42,11 @@ struct function_set {
 struct function_set function_set_all(void);
 
 /*
- * Parses the list of -e: names of functions, "pool", "pool:NAME", divided by commas. On -EINVAL
- * `unknown` (of `len` bytes) holds the word that is none of these; it is empty for an empty list.
+ * Adds the list of -e: names of functions, "pool", "pool:NAME", divided by commas. On an error
+ * `refused` (of `len` bytes) holds the word that caused it: -EINVAL, it is none of these (an empty
+ * list is the empty word); -E2BIG, it is a second pool's name.
  */
-int function_set_parse(struct function_set *set, const char *list, char *unknown, size_t len);
+int function_set_add(struct function_set *set, const char *list, char *refused, size_t len);
 
 /* Whether allocations and frees are both in the set, so that live blocks can be told. */
 bool function_set_pairs(const struct function_set *set);
