@@ -21,7 +21,9 @@ SAN_FLAGS := -fsanitize=address,undefined -fno-omit-frame-pointer
 SANITIZE := $(if $(SAN),$(SAN_FLAGS))
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 $(if $(WERROR),-Werror)
 CFLAGS ?= $(OPTIMIZE) -g
-override CFLAGS += -std=gnu11 $(WARN) $(SANITIZE) -MMD -MP
+# The map keeps the path of the checkout out of what is built.
+PREFIX_MAP := -ffile-prefix-map=$(CURDIR)=.
+override CFLAGS += -std=gnu11 $(WARN) $(SANITIZE) $(PREFIX_MAP) -MMD -MP
 override CPPFLAGS += -D_GNU_SOURCE -DALLOCTRACE_VERSION='"$(VERSION)"' -Iuser -Iuser/include -I.
 
 # bpf_tracing.h wants the name of the register set; asm/ headers lie in the multiarch folder on Debian.
@@ -73,7 +75,7 @@ $(CORE_LIB): $(call obj,$(CORE_SRC))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(BUILD)/obj/%.o: %.c | check-build-deps
+$(BUILD)/obj/%.o: %.c Makefile | check-build-deps
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
@@ -159,10 +161,10 @@ $(BUILD)/unit/%: tests/unit/%.c $(CORE_LIB)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -o $@ $(filter %.c,$^) $(CORE_LIB) $(UNIT_LIBS) -lcmocka -lm -pthread
 
 # -O2 and no frame pointers: what Debian ships. -g, so that lines can be compared.
-$(BUILD)/workloads/%: tests/workloads/%.c
+$(BUILD)/workloads/%: tests/workloads/%.c Makefile
 	$(call say,WORK,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -fomit-frame-pointer -fno-builtin -Wall -Wextra -MMD -MP \
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -fomit-frame-pointer -fno-builtin -Wall -Wextra $(PREFIX_MAP) -MMD -MP \
 		-Iuser/include -o $@ $< -pthread
 
 workloads: $(WORKLOADS) ## build the programs that the tests trace

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -47,6 +48,18 @@ static void describe(struct run *r)
 		if (functions[i].shape == SHAPE_FREE)
 			r->info.frees |= 1ULL << i;
 	}
+}
+
+/* Every mapped file that gives names is held open: take what the hard limit allows. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		log_debug("cannot raise the limit of open files: %s", strerror(errno));
 }
 
 static int add_target(struct run *r, pid_t pid)
@@ -187,6 +200,7 @@ static int attach_command(struct run *r)
 	r->child.pid = spawn_start(r->options->argv, &user, why, sizeof(why));
 	if (r->child.pid < 0)
 		return say(r->child.pid, why, "");
+	raise_file_limit(); /* not before: the command inherits it */
 	err = add_target(r, r->child.pid);
 	if (err) {
 		spawn_kill(r->child.pid);
@@ -224,6 +238,7 @@ int setup_run(struct run *r, const struct options *o)
 		return err;
 	if (o->argv)
 		return attach_command(r);
+	raise_file_limit();
 	return o->pid_count ? attach_pids(r) : attach_system(r);
 }
 
