@@ -1,6 +1,6 @@
 # Shared by the integration suites (bats). They run as root, on this machine or inside a VM, from the top of the
 # checkout: build/ holds the programs. Truth comes from the workloads themselves, never from alloctrace.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # what the suites use
 
 BUILD=${BUILD:-build}
 ALLOCTRACE=$BUILD/alloctrace
@@ -19,6 +19,7 @@ setup() {
 teardown() {
 	local pid
 	for pid in "${started[@]}"; do
+		jobs -p | grep -qx "$pid" || continue # ended and waited for: the number may be another's by now
 		kill -KILL "$pid" 2>/dev/null || true
 		wait "$pid" 2>/dev/null || true
 	done
@@ -33,12 +34,16 @@ wait_for() {
 	done
 }
 
+# not COMMAND…: fails when it succeeds; a test does not stop at a mere "!".
+not() { ! "$@"; }
+
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
-says_ready() { grep -q 'ready:' "$SAID" || { is_gone "$tracer" && { cat "$SAID" >&2; return 0; }; }; }
+says_ready() { grep -qs 'ready:' "$SAID" || { is_gone "$tracer" && { cat "$SAID" >&2; return 0; }; }; }
 has_line() { grep -q "$1" "$2" 2>/dev/null; }
 
 # start_tracer ARG…: alloctrace in the background, output to $TRACE, its words to $SAID; returns when it is ready.
 start_tracer() {
+	rm -f "$SAID" # a "ready" of an earlier run
 	# Without the gate of start_held: the held program would wait for the tracer to end.
 	"$ALLOCTRACE" "$@" >"$TRACE" 2>"$SAID" 7>&- &
 	tracer=$!
@@ -54,10 +59,18 @@ stop_tracer() {
 	wait "$tracer" || status=$?
 }
 
+# end_tracer: waits until alloctrace ends by itself, as it does when its target has ended; exit code as above.
+end_tracer() {
+	status=0
+	wait_for is_gone "$tracer"
+	wait "$tracer" || status=$?
+}
+
 # start_held NAME ARG…: a program that prints "ready PID" and goes on when its standard input says so.
 # Its output goes to $BATS_TEST_TMPDIR/held.out; $held is its PID.
 start_held() {
 	local gate=$BATS_TEST_TMPDIR/gate
+	rm -f "$gate" "$BATS_TEST_TMPDIR/held.out"
 	mkfifo "$gate"
 	"$@" <"$gate" >"$BATS_TEST_TMPDIR/held.out" 2>"$BATS_TEST_TMPDIR/held.err" &
 	held=$!
@@ -79,3 +92,18 @@ balanced() {
 
 # truth KEY FILE: the number that a workload printed as "truth KEY=N".
 truth() { sed -n "s/^truth $1=//p" "$2"; }
+
+# table FILTER [FILE]: how often each line comes that FILTER makes of the events of a JSON trace, as "LINE COUNT", sorted.
+table() {
+	jq -r "select(.type == \"event\") | $1" "${2:-$TRACE}" | count_lines
+}
+
+# by_line SOURCE [FILE]: "CALL LINE COUNT" of all events whose caller stands in the source file of that name.
+by_line() {
+	table "select(.stack[0].file // \"\" | endswith(\"/$1\")) | \"\(.call) \(.stack[0].line)\"" "${2:-$TRACE}"
+}
+
+count_lines() { sort | uniq -c | awk '{ n = $1; $1 = ""; print substr($0, 2), n }' | LC_ALL=C sort; }
+
+# same FILE FILE: whether two tables are the same; the difference is told. The first one is the truth.
+same() { diff "$1" "$2" | sed 's/^</truth:     /; s/^>/alloctrace:/' >&2; cmp -s "$1" "$2"; }

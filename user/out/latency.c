@@ -96,15 +96,47 @@ static void write_bar(FILE *out, uint64_t count, uint64_t most)
 	fprintf(out, " |%s|\n", bar);
 }
 
+static bool same_octave(uint64_t a, uint64_t b)
+{
+	return __builtin_clzll(a | 1) == __builtin_clzll(b | 1);
+}
+
+/* Where hardly anything lies, beyond `tail`, one row an octave will do. Returns how many rows are
+ * left. */
+static size_t fold_tail(struct hist_bucket *buckets, size_t n, uint64_t tail)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct hist_bucket *last = kept ? &buckets[kept - 1] : NULL;
+
+		if (last && last->lo > tail && same_octave(last->lo, buckets[i].lo)) {
+			last->hi = buckets[i].hi;
+			last->count += buckets[i].count;
+			continue;
+		}
+		buckets[kept++] = buckets[i];
+	}
+	return kept;
+}
+
+/* The finest picture that fits a screen. */
+static size_t pick_rows(const struct hist *h, struct hist_bucket *buckets)
+{
+	for (unsigned int bits = JSON_SUB_BITS;; bits--) {
+		size_t n = hist_coarse(h, bits, buckets, MAX_SHOWN);
+
+		n = fold_tail(buckets, n, hist_quantile(h, 0.999));
+		if (n <= MAX_ROWS || bits == 0)
+			return n;
+	}
+}
+
 static void write_buckets(FILE *out, const struct hist *h)
 {
 	struct hist_bucket buckets[MAX_SHOWN];
-	unsigned int bits = JSON_SUB_BITS;
+	size_t n = pick_rows(h, buckets);
 	uint64_t most = 1;
-	size_t n;
-
-	while ((n = hist_coarse(h, bits, buckets, MAX_SHOWN)) > MAX_ROWS && bits > 0)
-		bits--;
 
 	for (size_t i = 0; i < n; i++)
 		most = buckets[i].count > most ? buckets[i].count : most;
