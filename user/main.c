@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* From argv to a command to an exit code. */
 #include <stdio.h>
+#include <string.h>
 
 #include "cmd/options.h"
 #include "cmd/run.h"
+#include "cmd/sites.h"
 #include "core/log.h"
 
 int main(int argc, char **argv)
@@ -24,5 +26,5 @@ int main(int argc, char **argv)
 		log_set_level(LOG_QUIET);
 	else if (o.verbose)
 		log_set_level(LOG_VERBOSE);
-	return run_live(&o);
+	return strcmp(o.command, "sites") ? run_live(&o) : run_sites(&o);
 }

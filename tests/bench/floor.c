@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * floor PID LIBRARY: empty programs at malloc (entry and return) and free (entry), at the symbols,
- * where alloctrace has its own. Says "ready" and holds them until it is interrupted. The benchmark
- * measures the traced program meanwhile.
+ * floor PID FILE MALLOC FREE: empty programs at malloc (entry and return) and free (entry), at the
+ * file offsets given, where alloctrace has its own. Says "ready" and holds them until it is
+ * interrupted. The benchmark measures the traced program meanwhile.
  */
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -14,14 +14,14 @@
 
 #include "floor.skel.h"
 
-static int attach(struct floor_bpf *skeleton, pid_t pid, const char *library, const char *name,
+static int attach(struct floor_bpf *skeleton, pid_t pid, const char *file, const char *offset,
 		  bool at_return)
 {
-	LIBBPF_OPTS(bpf_uprobe_opts, options, .func_name = name, .retprobe = at_return);
+	size_t at = strtoull(offset, NULL, 16);
 
-	if (bpf_program__attach_uprobe_opts(skeleton->progs.nothing, pid, library, 0, &options))
+	if (bpf_program__attach_uprobe(skeleton->progs.nothing, at_return, pid, file, at))
 		return 0;
-	fprintf(stderr, "floor: cannot attach to '%s': %s\n", name, strerror(errno));
+	fprintf(stderr, "floor: cannot attach at '%s': %s\n", offset, strerror(errno));
 	return -errno;
 }
 
@@ -32,12 +32,12 @@ int main(int argc, char **argv)
 	pid_t pid;
 	int got;
 
-	if (!skeleton || argc != 3)
+	if (!skeleton || argc != 5)
 		return 1;
 	pid = (pid_t)strtol(argv[1], NULL, 10);
-	if (attach(skeleton, pid, argv[2], "malloc", true) ||
-	    attach(skeleton, pid, argv[2], "malloc", false) ||
-	    attach(skeleton, pid, argv[2], "free", false))
+	if (attach(skeleton, pid, argv[2], argv[3], true) ||
+	    attach(skeleton, pid, argv[2], argv[3], false) ||
+	    attach(skeleton, pid, argv[2], argv[4], false))
 		return 1;
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);

@@ -40,7 +40,7 @@ measure() {
 		"${@//PID/$target}" >"$work/out" 2>"$work/said" 8>&- &
 		tracer=$!
 		case $ready in
-		'') wait_line . "$work/out" "$tracer" ;;
+		out:*) wait_line "${ready#out:}" "$work/out" "$tracer" ;;
 		*) wait_line "$ready" "$work/said" "$tracer" ;;
 		esac
 	fi
@@ -56,24 +56,27 @@ measure() {
 }
 
 libc=$(ldd "$build/workloads/pairs" | awk '/libc\.so/ {print $3}')
+# The very sites that alloctrace uses.
+site() { "$build/alloctrace" sites -f json "$libc" "$1" | jq -r .site; }
+malloc_site=$(site malloc) free_site=$(site free)
 names=(untraced floor aggregate trace json stacks)
 
 one_round() {
 	measure untraced ''
-	measure floor ready: "$build/bench/floor" PID "$libc"
+	measure floor ready: "$build/bench/floor" PID "$libc" "$malloc_site" "$free_site"
 	measure aggregate ready: "$build/alloctrace" latency -p PID -o /dev/null
 	measure trace ready: "$build/alloctrace" -p PID -o /dev/null
 	measure json ready: "$build/alloctrace" -f json -p PID -o /dev/null
 	measure stacks ready: "$build/alloctrace" -k -p PID -o /dev/null
 	if command -v bpftrace >/dev/null; then
-		measure bpftrace '' bpftrace -p PID -e "
-			BEGIN { printf(\"ready\\n\"); }
+		measure bpftrace out:armed bpftrace -p PID -e "
 			uprobe:$libc:malloc { @start[tid] = nsecs; }
 			uretprobe:$libc:malloc /@start[tid]/ { @ns = hist(nsecs - @start[tid]); delete(@start[tid]); }
-			uprobe:$libc:free { @frees = count(); }"
+			uprobe:$libc:free { @frees = count(); }
+			interval:ms:100 { printf(\"armed\\n\"); }"
 	fi
 	if [ -n "${MEMLEAK:-}" ]; then
-		measure memleak '' stdbuf -oL "$MEMLEAK" -p PID 600
+		measure memleak out:. stdbuf -oL "$MEMLEAK" -p PID 600
 	fi
 }
 

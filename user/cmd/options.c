@@ -296,7 +296,7 @@ static int take_command(struct options *o, int *argc, char ***argv)
 	word = (*argv)[1];
 	--*argc;
 	++*argv;
-	if (!strcmp(word, "trace") || !strcmp(word, "latency")) {
+	if (!strcmp(word, "trace") || !strcmp(word, "latency") || !strcmp(word, "sites")) {
 		o->command = word;
 		return 0;
 	}
@@ -333,6 +333,17 @@ static int take_program(struct options *o, int argc, char **argv)
 	return 0;
 }
 
+/* sites: a file and up to 62 names. */
+static int take_words(struct options *o, int argc, char **argv)
+{
+	o->words = argv + optind;
+	o->word_count = (size_t)(argc - optind);
+	if (o->word_count >= 1 && o->word_count <= 63 && !o->pid_count)
+		return 0;
+	log_error("'sites' takes a file and up to 62 names of functions, and no target");
+	return -EINVAL;
+}
+
 static int check_together(const struct options *o)
 {
 	char shown[128];
@@ -345,7 +356,7 @@ static int check_together(const struct options *o)
 		log_error("--min-size is above --max-size: nothing would be traced");
 	else if ((o->as_root || o->exit_status) && !o->argv)
 		log_error("--as-root and --exit-status need a command behind '--'");
-	else if (!sink_find(o->command, o->format))
+	else if (!sink_find(strcmp(o->command, "sites") ? o->command : "trace", o->format))
 		log_error("'%s' has no format '%s'; it has %s", o->command,
 			  log_quote(shown, sizeof(shown), o->format), sink_formats());
 	else
@@ -369,7 +380,8 @@ int options_parse(struct options *o, int argc, char **argv)
 		err = parse_options(o, argc, argv);
 	if (err || o->help || o->version)
 		return err;
-	err = take_program(o, argc, argv);
+	err = !strcmp(o->command, "sites") ? take_words(o, argc, argv)
+					   : take_program(o, argc, argv);
 	return err ? err : check_together(o);
 }
 
@@ -378,10 +390,12 @@ void options_print_help(void)
 	fputs("alloctrace: who allocates, how much, how slowly\n\n"
 	      "usage: alloctrace [trace] TARGET [OPTIONS]   one line per call, the books at the "
 	      "end\n"
-	      "       alloctrace latency TARGET [OPTIONS]   a latency histogram per function and "
-	      "per pool\n\n"
-	      "TARGET: -p PID[,PID…]  |  -- COMMAND [ARG…] (after the options)  |  nothing: the "
-	      "whole system\n\n",
+	      "       alloctrace latency TARGET [OPTIONS]   a latency histogram a function and "
+	      "pool\n"
+	      "       alloctrace sites FILE [FUNCTION…]     where probes would lie in a file\n\n"
+	      "TARGET: -p PID[,PID…]\n"
+	      "        -- COMMAND [ARG…]   behind the options\n"
+	      "        nothing             the whole system\n\n",
 	      stdout);
 	for (size_t i = 0; i < ROW_COUNT; i++) {
 		char left[64];

@@ -18,7 +18,9 @@ struct options {
 	const char *command; /* "trace", "latency" … */
 	pid_t pids[OPTIONS_MAX_PIDS];
 	size_t pid_count;
-	char **argv;               /* the command to run, NULL-terminated; NULL: none */
+	char **argv;  /* the command to run, NULL-terminated; NULL: none */
+	char **words; /* "sites": the file, then names of functions */
+	size_t word_count;
 	double duration, interval; /* seconds; 0: not given */
 	const char *format;
 	const char *output; /* NULL: standard output */

@@ -24,7 +24,7 @@ _alloctrace() {
 		mapfile -t COMPREPLY < <(compgen -W '--pid --duration --interval --format --output --events --min-size
 			--max-size --stacks --max-stack --ring-size --strict --as-root --exit-status --verbose --quiet
 			--version --help -p -d -i -f -o -e -z -Z -k -v -q -V -h' -- "$word")
-		[ "$COMP_CWORD" -gt 1 ] || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W 'trace latency' -- "$word")
+		[ "$COMP_CWORD" -gt 1 ] || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W 'trace latency sites' -- "$word")
 		;;
 	esac
 }
