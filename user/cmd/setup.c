@@ -125,6 +125,24 @@ static int prepare(struct run *r)
 	return sink_init(&r->sink, sink_find(o->command, o->format), &r->info, r->output.file);
 }
 
+/* Code that comes later, by dlopen or exec, is probed as soon as its mapping is reported: calls
+ * before that are not seen. */
+static void on_late_mapping(void *context, pid_t pid, const struct proc_mapping *m)
+{
+	struct run *r = context;
+	pid_t scope = r->pid_count ? pid : SESSION_ALL_PROCESSES;
+	size_t before = r->attacher.sites;
+
+	if (target_attach_mapping(&r->attacher, pid, scope, m)) {
+		if (proc_exists(pid)) /* else it has ended: no loss */
+			log_warn("%s", r->attacher.why);
+		r->attacher.why[0] = '\0';
+	}
+	if (r->attacher.sites > before)
+		log_info("probed %zu more functions, of '%s', which process %d has just mapped",
+			 r->attacher.sites - before, m->path, pid);
+}
+
 /* Whether there is anything to see; after the last probe has been placed. */
 static int announce(struct run *r, const char *whom)
 {
@@ -138,6 +156,8 @@ static int announce(struct run *r, const char *whom)
 	}
 	if (r->sink.ops->start)
 		r->sink.ops->start(&r->sink);
+	r->timeline.on_map = on_late_mapping;
+	r->timeline.context = r;
 	log_info("ready: %zu functions probed in %s", r->attacher.sites, shown);
 	return 0;
 }

@@ -60,6 +60,8 @@ static void apply(struct timeline *t, const struct watch_record *r)
 	switch (r->kind) {
 	case WATCH_MAP:
 		symbolizer_map(t->symbolizer, r->pid, &r->mapping);
+		if (t->on_map)
+			t->on_map(t->context, r->pid, &r->mapping);
 		break;
 	case WATCH_EXEC:
 		symbolizer_exec(t->symbolizer, r->pid);

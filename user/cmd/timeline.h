@@ -16,12 +16,17 @@
 #include "probe/watch.h"
 #include "sym/symbolizer.h"
 
+/* A process whose address space matters has mapped code. */
+typedef void (*timeline_map_fn)(void *context, pid_t pid, const struct proc_mapping *m);
+
 struct timeline {
 	struct watch *watch; /* owned; NULL: not to be had, then /proc must do */
 	struct symbolizer *symbolizer;
 	struct heap *heap;
 	const pid_t *pids; /* whose address spaces matter; none: all */
 	size_t pid_count;
+	timeline_map_fn on_map; /* NULL: nobody asks */
+	void *context;
 	const struct watch_record *pending;
 	size_t pending_count;
 	uint64_t horizon_ns; /* all records up to here have been read */

@@ -140,6 +140,14 @@ int target_attach_process(struct target_attacher *a, pid_t pid)
 	return err;
 }
 
+int target_attach_mapping(struct target_attacher *a, pid_t pid, pid_t scope,
+			  const struct proc_mapping *m)
+{
+	struct visit v = {.attacher = a, .pid = pid, .scope = scope};
+
+	return visit_mapping(m, &v);
+}
+
 /* A process that ends while it is looked at is none; a probe that the kernel refuses is an error.
  */
 static int visit_process(pid_t pid, void *context)

@@ -13,6 +13,7 @@
 
 #include "core/table.h"
 #include "probe/session.h"
+#include "sym/proc.h"
 
 /* 0 when the process can be a target, else a negative errno with a sentence in `why`. */
 int target_check(pid_t pid, char *why, size_t len);
@@ -32,6 +33,10 @@ void target_attacher_fini(struct target_attacher *a);
  * errno with a sentence in a->why: -ESRCH when it has ended. Calling it again adds what came since.
  */
 int target_attach_process(struct target_attacher *a, pid_t pid);
+
+/* The same for one mapping of the process, for whom `scope` says (a PID, SESSION_ALL_PROCESSES). */
+int target_attach_mapping(struct target_attacher *a, pid_t pid, pid_t scope,
+			  const struct proc_mapping *m);
 
 /* The same for every process of the system, those to come included. Files that cannot be read are
  * skipped. */
