@@ -26,9 +26,9 @@ static __always_inline void emit(struct call *call, __u64 bytes)
 }
 
 /* Sends the record with its caller and, where asked for, the frames above. */
-static __always_inline void emit_with_stack(struct call *call, __u64 fp)
+static __always_inline void emit_with_stack(struct call *call, struct pt_regs *ctx)
 {
-	__u32 frames = stack_walk(call, fp);
+	__u32 frames = stack_walk(call, ctx);
 
 	if (frames > WIRE_MAX_FRAMES)
 		frames = WIRE_MAX_FRAMES;

@@ -102,7 +102,7 @@ static __always_inline int call_free(struct pt_regs *ctx, __u64 addr)
 	call->event.addr = addr;
 	call->event.flags |= WIRE_NOT_MEASURED;
 	call->event.ts_ns = bpf_ktime_get_ns();
-	emit_with_stack(call, PT_REGS_FP(ctx));
+	emit_with_stack(call, ctx);
 	return 0;
 }
 
@@ -151,7 +151,7 @@ static __always_inline int call_leave(struct pt_regs *ctx)
 		return 0;
 	call->event.latency_ns = now - call->event.ts_ns;
 	call_settle(&call->event, call_result(call, PT_REGS_RC(ctx)));
-	emit_with_stack(call, PT_REGS_FP(ctx));
+	emit_with_stack(call, ctx);
 	return 0;
 }
 

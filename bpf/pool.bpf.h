@@ -51,7 +51,7 @@ static __always_inline int pool_end(struct pt_regs *ctx, struct call *call, __u6
 	if (!ns)
 		call->event.flags |= WIRE_NOT_MEASURED;
 	call->stack[0] = caller ? caller : PT_REGS_IP(ctx) + 1;
-	emit_with_stack(call, PT_REGS_FP(ctx));
+	emit_with_stack(call, ctx);
 	return 0;
 }
 

@@ -16,7 +16,9 @@ setup() {
 	SAID=$BATS_TEST_TMPDIR/trace.err
 }
 
-teardown() {
+teardown() { end_started; }
+
+end_started() {
 	local pid
 	for pid in "${started[@]}"; do
 		jobs -p | grep -qx "$pid" || continue # ended and waited for: the number may be another's by now
