@@ -19,6 +19,7 @@
 #include "emit.bpf.h"
 #include "inflight.bpf.h"
 #include "pool.bpf.h"
+#include "thread.bpf.h"
 
 /* Part of the object: the kernel takes task storage only from GPL-compatible programs. */
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -116,4 +117,11 @@ SEC("usdt")
 int pool_destroy(struct pt_regs *ctx)
 {
 	return pool_destroyed(ctx);
+}
+
+SEC("raw_tp/sched_process_exit")
+int thread_exit(void *ctx)
+{
+	(void)ctx;
+	return thread_exits();
 }

@@ -47,6 +47,7 @@ enum wire_counter {
 	WIRE_LOST_MAP_FULL,    /* no task storage to be had for the thread */
 	WIRE_LOST_UNPAIRED,    /* a call that was left without a return: longjmp, exception */
 	WIRE_UNREADABLE_STACK, /* event kept, but without its caller */
+	WIRE_MAIN_LEFT,        /* main threads that left while others of their process went on */
 	WIRE_NR_COUNTERS,
 };
 

@@ -1,26 +1,52 @@
 // SPDX-License-Identifier: MIT
 /* From argv to a command to an exit code. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd/options.h"
 #include "cmd/run.h"
 #include "cmd/sites.h"
 #include "core/log.h"
 
+/* A closed one would be given to the first file that is opened, and what is meant for people would
+ * go into it. */
+static bool open_standard_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return false;
+	}
+	return true;
+}
+
+/* What was printed has arrived, or it is an error. */
+static int end_print(void)
+{
+	if (!fflush(stdout))
+		return EXIT_DONE;
+	log_error("cannot write to standard output: %s", strerror(errno));
+	return EXIT_CANNOT;
+}
+
 int main(int argc, char **argv)
 {
 	struct options o;
 
+	if (!open_standard_streams())
+		return EXIT_CANNOT;
 	if (options_parse(&o, argc, argv))
 		return EXIT_USAGE;
 	if (o.help) {
 		options_print_help();
-		return EXIT_DONE;
+		return end_print();
 	}
 	if (o.version) {
 		puts("alloctrace " ALLOCTRACE_VERSION);
-		return EXIT_DONE;
+		return end_print();
 	}
 	if (o.quiet)
 		log_set_level(LOG_QUIET);

@@ -72,7 +72,7 @@ def check_books($n):
   check($n; {type: "text", elapsed_ns: "whole", calls: "object", live: "object",
              unmatched_frees: "whole", superseded: "whole", pools: "list", lost: "object",
              unreadable_stacks: "whole", in_flight: "whole", entered: "whole", events: "whole",
-             ignored: "whole", command: "text"};
+             ignored: "whole", main_left: "whole", command: "text"};
         ["calls", "lost", "events", "entered", "in_flight"]),
   (.calls[] | check($n; total_types; ["count"])),
   ((.live // empty) | check($n; live_types; ["blocks", "bytes"])),

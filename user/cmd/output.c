@@ -8,11 +8,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int open_file(const char *path, FILE **file)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
 
 	if (fd < 0)
 		return -errno;
@@ -27,6 +28,15 @@ int output_open(struct output *o, const char *path)
 {
 	*o = (struct output){.file = stdout, .name = path ? path : "standard output"};
 	return path ? open_file(path, &o->file) : 0;
+}
+
+void output_begin(struct output *o)
+{
+	struct stat st;
+	int fd = fileno(o->file);
+
+	if (o->file != stdout && !fstat(fd, &st) && S_ISREG(st.st_mode) && ftruncate(fd, 0))
+		o->error = errno;
 }
 
 bool output_flush(struct output *o)

@@ -16,6 +16,9 @@ struct output {
  * 0600. */
 int output_open(struct output *o, const char *path);
 
+/* The run begins: what an existing file held is given up now, and not by a run that never was. */
+void output_begin(struct output *o);
+
 /* Writes what is buffered; false, with o->error set, when this or an earlier write failed. */
 bool output_flush(struct output *o);
 

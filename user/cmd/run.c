@@ -18,7 +18,7 @@
 #define PROGRESS_NS    1000000000ULL
 #define MAX_WAIT       (OPTIONS_MAX_PIDS + 2)
 
-static int on_event(void *context, const struct event *e)
+static void on_event(void *context, const struct event *e)
 {
 	struct run *r = context;
 	struct heap_note note;
@@ -28,17 +28,20 @@ static int on_event(void *context, const struct event *e)
 		symbolizer_add_process(r->symbolizer, (pid_t)e->pid);
 	if (heap_apply(&r->heap, e, &note) && r->sink.ops->event)
 		r->sink.ops->event(&r->sink, e, &note);
-	return 0;
 }
 
-/* What happened before the ring was emptied can be applied when it is empty. */
+/*
+ * As session_drain. What happened before the ring was emptied can be applied when it is empty, no
+ * sooner: an event from before may still be in it.
+ */
 static int drain(struct run *r)
 {
 	uint64_t before = timeline_now();
-	int err = session_drain(r->session, on_event, r);
+	int more = session_drain(r->session, on_event, r);
 
-	timeline_advance(&r->timeline, before);
-	return err;
+	if (!more)
+		timeline_advance(&r->timeline, before);
+	return more;
 }
 
 static void fill_report(struct run *r, struct report *report, bool final)
@@ -99,8 +102,8 @@ static bool targets_live(struct run *r, const struct pollfd *fds)
 	return live || !r->pid_count;
 }
 
-/* Sleeps until the next tick or an event of interest; false when the run is over. */
-static bool wait_tick(struct run *r)
+/* Sleeps until the tick is over or something happens; false when the run is over. */
+static bool wait_tick(struct run *r, int ms)
 {
 	struct pollfd fds[MAX_WAIT];
 	size_t n = r->pid_count;
@@ -110,7 +113,7 @@ static bool wait_tick(struct run *r)
 	fds[n] = (struct pollfd){.fd = r->signals.fd, .events = POLLIN};
 	/* No events asked for: a pipe whose reader has gone answers POLLERR all the same. */
 	fds[n + 1] = (struct pollfd){.fd = fileno(r->output.file)};
-	poll(fds, n + 2, TICK_MS);
+	poll(fds, n + 2, ms);
 	if (fds[n].revents)
 		signals_read(&r->signals);
 	if (fds[n + 1].revents & POLLERR && !r->output.error)
@@ -134,16 +137,18 @@ static void do_due(struct run *r, uint64_t now)
 static int follow(struct run *r)
 {
 	uint64_t end = r->info.start_ns + (uint64_t)(r->options->duration * 1e9);
+	int more = 0;
 
 	r->next_progress_ns = r->info.start_ns + 2 * PROGRESS_NS;
 	if (r->options->interval > 0)
 		r->next_report_ns = r->info.start_ns + (uint64_t)(r->options->interval * 1e9);
-	while (wait_tick(r)) {
-		int err = drain(r);
-		uint64_t now = timeline_now();
+	while (wait_tick(r, more ? 0 : TICK_MS)) {
+		uint64_t now;
 
-		if (err)
-			return err;
+		more = drain(r);
+		if (more < 0)
+			return more;
+		now = timeline_now();
 		do_due(r, now);
 		output_flush(&r->output);
 		if (r->options->duration > 0 && now >= end)
@@ -158,7 +163,8 @@ static void settle(struct run *r, struct report *report)
 {
 	session_close_gate(r->session);
 	for (int ms = 0; ms < LAST_CALLS_MS; ms++) {
-		drain(r);
+		while (drain(r) > 0)
+			;
 		fill_report(r, report, true);
 		if (!report->in_flight)
 			return;
@@ -178,9 +184,12 @@ static int exit_code(const struct run *r, const struct report *report)
 	if (report_lost(report)) {
 		log_warn("%" PRIu64 " of %" PRIu64 " calls were lost", report_lost(report),
 			 report->counters[EVENT_ENTERED]);
-		if (r->options->strict)
-			return EXIT_LOST;
 	}
+	if (report_is_blind(report))
+		log_warn("the main thread of a process left while others went on: what these "
+			 "called then was not seen");
+	if (r->options->strict && (report_lost(report) || report_is_blind(report)))
+		return EXIT_LOST;
 	return r->options->exit_status ? child_exit_code(&r->child) : EXIT_DONE;
 }
 

@@ -143,6 +143,24 @@ static void on_late_mapping(void *context, pid_t pid, const struct proc_mapping 
 			 r->attacher.sites - before, m->path, pid);
 }
 
+/*
+ * When the main thread leaves by pthread_exit, the kernel may end what was scoped to it, although
+ * other threads go on. They are probed anew; that something was missed meanwhile is what
+ * thread_exit in the kernel counts.
+ */
+static void on_main_exit(void *context, pid_t pid)
+{
+	struct run *r = context;
+	pid_t thread = proc_live_thread(pid);
+
+	if (!r->pid_count || session_outlives_main(r->session) || !thread || thread == pid)
+		return;
+	if (!target_attach_process(&r->attacher, pid))
+		log_debug("the main thread of process %d has left; the others were probed anew",
+			  pid);
+	r->attacher.why[0] = '\0';
+}
+
 /* Whether there is anything to see; after the last probe has been placed. */
 static int announce(struct run *r, const char *whom)
 {
@@ -154,9 +172,11 @@ static int announce(struct run *r, const char *whom)
 			  shown);
 		return -ENOENT;
 	}
+	output_begin(&r->output);
 	if (r->sink.ops->start)
 		r->sink.ops->start(&r->sink);
 	r->timeline.on_map = on_late_mapping;
+	r->timeline.on_exit = on_main_exit;
 	r->timeline.context = r;
 	log_info("ready: %zu functions probed in %s", r->attacher.sites, shown);
 	return 0;
@@ -209,15 +229,27 @@ static int on_mapped(void *context, pid_t pid)
 	return target_attach_process(&r->attacher, pid);
 }
 
+/* The last moment before the command runs: if there is nothing to trace, it does not. */
+static int on_entered(void *context, pid_t pid)
+{
+	struct run *r = context;
+	char whom[300];
+
+	snprintf(whom, sizeof(whom), "'%s' (process %d)", r->options->argv[0], pid);
+	return announce(r, whom);
+}
+
 static int attach_command(struct run *r)
 {
+	const struct spawn_hooks hooks = {.mapped = on_mapped, .entered = on_entered, .context = r};
 	struct spawn_user user = {0};
-	char why[512], whom[300];
+	char why[512];
 	int err;
 
 	if (!r->options->as_root)
 		user = spawn_sudo_user();
-	r->child.pid = spawn_start(r->options->argv, &user, why, sizeof(why));
+	r->child.pid =
+		spawn_start(r->options->argv, &user, &r->signals.inherited, why, sizeof(why));
 	if (r->child.pid < 0)
 		return say(r->child.pid, why, "");
 	raise_file_limit(); /* not before: the command inherits it */
@@ -227,15 +259,13 @@ static int attach_command(struct run *r)
 		return err;
 	}
 	open_gate(r);
-	err = spawn_release(r->child.pid, on_mapped, r, &r->child.status);
+	err = spawn_release(r->child.pid, &hooks, &r->child.status);
+	if (err < 0 && !r->attacher.sites && !r->attacher.why[0])
+		return err; /* said by announce */
 	if (err < 0)
 		return say(err, r->attacher.why[0] ? r->attacher.why : strerror(-err), "");
 	r->child.ended = err > 0;
-	snprintf(whom, sizeof(whom), "'%s' (process %d)", r->options->argv[0], r->child.pid);
-	err = announce(r, whom);
-	if (err && !r->child.ended)
-		spawn_kill(r->child.pid);
-	return err;
+	return err > 0 ? on_entered(r, r->child.pid) : 0;
 }
 
 int setup_run(struct run *r, const struct options *o)

@@ -17,11 +17,13 @@ static void fill(sigset_t *set)
 
 int signals_init(struct signals *s)
 {
+	const struct sigaction ignore = {.sa_handler = SIG_IGN};
 	sigset_t set;
 
 	*s = (struct signals){.fd = -1};
 	fill(&set);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+	if (sigprocmask(SIG_BLOCK, &set, &s->inherited.mask) ||
+	    sigaction(SIGPIPE, &ignore, &s->inherited.pipe))
 		return -errno;
 	s->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return s->fd < 0 ? -errno : 0;

@@ -8,12 +8,16 @@
 
 #include <stdbool.h>
 
+#include "probe/spawn.h"
+
 struct signals {
 	int fd;
-	bool stop, report; /* what was asked for; the reader resets `report` */
+	struct spawn_signals inherited; /* as they were when we started: a command is given them */
+	bool stop, report;              /* what was asked for; the reader resets `report` */
 };
 
-/* Blocks the signals for this process; programs it starts must unblock them. 0 or a negative errno.
+/* Blocks the signals for this process; programs it starts get what was inherited. 0 or a negative
+ * errno.
  */
 int signals_init(struct signals *s);
 void signals_fini(struct signals *s);

@@ -158,6 +158,7 @@ int run_sites(const struct options *o)
 		log_error("cannot open '%s' for writing: %s", o->output, strerror(-err));
 		return EXIT_CANNOT;
 	}
+	output_begin(&output);
 	l.out = output.file;
 	table_init(&l.seen, 2 * sizeof(uint64_t), 0, 1 << 22);
 	code = list(&l, o->words[0]);

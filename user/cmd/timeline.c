@@ -71,6 +71,8 @@ static void apply(struct timeline *t, const struct watch_record *r)
 		symbolizer_fork(t->symbolizer, r->parent, r->pid);
 		break;
 	default:
+		if (t->on_exit)
+			t->on_exit(t->context, r->pid);
 		symbolizer_exit(t->symbolizer, r->pid);
 		break;
 	}

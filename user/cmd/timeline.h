@@ -25,7 +25,8 @@ struct timeline {
 	struct heap *heap;
 	const pid_t *pids; /* whose address spaces matter; none: all */
 	size_t pid_count;
-	timeline_map_fn on_map; /* NULL: nobody asks */
+	timeline_map_fn on_map;                    /* NULL: nobody asks */
+	void (*on_exit)(void *context, pid_t pid); /* the main thread has ended; others may go on */
 	void *context;
 	const struct watch_record *pending;
 	size_t pending_count;

@@ -30,6 +30,7 @@ enum event_counter {
 	EVENT_LOST_MAP_FULL,    /* no memory to remember the thread's open call */
 	EVENT_LOST_UNPAIRED,    /* the call was left without a return (longjmp, exception) */
 	EVENT_UNREADABLE_STACK, /* the event is there, but not its caller */
+	EVENT_MAIN_LEFT, /* main threads that left while others went on, unseen from then on */
 	EVENT_NR_COUNTERS,
 };
 

@@ -152,6 +152,11 @@ static void write_losses(FILE *out, const struct report *r)
 	if (r->counters[EVENT_UNREADABLE_STACK])
 		fprintf(out, "without a location (unreadable stack): %" PRIu64 "\n",
 			r->counters[EVENT_UNREADABLE_STACK]);
+	if (report_is_blind(r))
+		fprintf(out,
+			"main threads that left while others went on: %" PRIu64
+			"; what these called then is not counted\n",
+			r->counters[EVENT_MAIN_LEFT]);
 	if (report_lost(r))
 		fputs("The counts above lack the lost calls.\n", out);
 }

@@ -191,6 +191,8 @@ void json_books(struct sink *s, const struct report *r)
 	json_object_set_new(o, "lost", lost(r));
 	json_object_set_new(o, "unreadable_stacks",
 			    json_count(r->counters[EVENT_UNREADABLE_STACK]));
+	if (report_is_blind(r))
+		json_object_set_new(o, "main_left", json_count(r->counters[EVENT_MAIN_LEFT]));
 	json_object_set_new(o, "in_flight", json_count(r->in_flight));
 	json_object_set_new(o, "entered", json_count(r->counters[EVENT_ENTERED]));
 	json_object_set_new(o, "events", json_count(h->events + h->ignored));

@@ -73,6 +73,11 @@ unsigned int sink_depth(const struct sink *s, const struct event *e)
 	return depth;
 }
 
+bool report_is_blind(const struct report *r)
+{
+	return r->counters[EVENT_MAIN_LEFT];
+}
+
 uint64_t report_lost(const struct report *r)
 {
 	return r->counters[EVENT_LOST_RING_FULL] + r->counters[EVENT_LOST_MAP_FULL] +

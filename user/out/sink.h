@@ -46,6 +46,9 @@ struct report {
 
 uint64_t report_lost(const struct report *r);
 
+/* Whether calls are missing whose number nobody knows. */
+bool report_is_blind(const struct report *r);
+
 struct sink;
 
 struct sink_ops {

@@ -29,6 +29,7 @@ struct session {
 	void *context;
 	struct event view; /* of the record at hand */
 	uint64_t malformed;
+	unsigned int drained; /* records, in this drain */
 	char why[512];
 };
 
@@ -58,15 +59,16 @@ static uint32_t ring_bytes(uint64_t wanted)
 	return (uint32_t)bytes;
 }
 
+/* libbpf ends the drain at a negative answer, and has taken the record then. */
 static int on_record(void *context, void *data, size_t len)
 {
 	struct session *s = context;
 
-	if (event_decode(&s->view, data, len)) {
+	if (event_decode(&s->view, data, len))
 		s->malformed++;
-		return 0;
-	}
-	return s->take(s->context, &s->view);
+	else
+		s->take(s->context, &s->view);
+	return ++s->drained < SESSION_DRAIN_MAX ? 0 : -EAGAIN;
 }
 
 static void entry_programs(const struct session *s, struct bpf_program *by_shape[SHAPE_NR])
@@ -106,9 +108,14 @@ static int load(struct session *s, const struct session_config *config)
 	skeleton->rodata->config_min_size = config->min_size;
 	skeleton->rodata->config_max_size = config->max_size;
 	choose_mechanism(s);
+	bpf_program__set_autoload(skeleton->progs.thread_exit, !s->multi);
 	err = bpf_map__set_max_entries(skeleton->maps.events, ring_bytes(config->ring_size));
 	if (!err)
 		err = alloctrace_bpf__load(skeleton);
+	if (err)
+		return err;
+	if (!s->multi)
+		err = uprobe_keep(&s->links, bpf_program__attach(skeleton->progs.thread_exit));
 	if (err)
 		return err;
 	s->ring = ring_buffer__new(bpf_map__fd(skeleton->maps.events), on_record, s, NULL);
@@ -141,6 +148,11 @@ void session_free(struct session *s)
 	ring_buffer__free(s->ring);
 	alloctrace_bpf__destroy(s->skeleton);
 	free(s);
+}
+
+bool session_outlives_main(const struct session *s)
+{
+	return s->multi;
 }
 
 const char *session_why(const struct session *s)
@@ -264,7 +276,10 @@ int session_drain(struct session *s, session_event_fn take, void *context)
 
 	s->take = take;
 	s->context = context;
+	s->drained = 0;
 	n = ring_buffer__consume(s->ring);
+	if (n == -EAGAIN)
+		return 1;
 	return n < 0 ? n : 0;
 }
 

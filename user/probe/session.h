@@ -44,17 +44,21 @@ void session_free(struct session *s);
  * in session_why. All or nothing: a failure takes back what it had placed. The object is not kept.
  */
 int session_attach(struct session *s, const struct object *o, pid_t pid);
+/* Whether the probes of a process stay when its main thread leaves and others go on. */
+bool session_outlives_main(const struct session *s);
+
 const char *session_why(const struct session *s);
 
 void session_open_gate(struct session *s);
 void session_close_gate(struct session *s);
 
 /*
- * Hands every record that is in the ring to `take`, in order; the view lives during the call. A
- * non-zero return ends the drain and is returned. 0 when the ring is empty. `malformed` records are
- * counted.
+ * Hands the records that are in the ring to `take`, in order; the view lives during the call. 0:
+ * the ring is empty; 1: there may be more, for after SESSION_DRAIN_MAX records the caller gets its
+ * turn, however fast they come. Or a negative errno. Records that cannot be decoded are counted.
  */
-typedef int (*session_event_fn)(void *context, const struct event *e);
+#define SESSION_DRAIN_MAX 8192
+typedef void (*session_event_fn)(void *context, const struct event *e);
 int session_drain(struct session *s, session_event_fn take, void *context);
 
 /* The kernel side's counters, summed over the CPUs, as of now. */

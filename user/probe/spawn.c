@@ -82,24 +82,34 @@ static int become(const struct spawn_user *user)
 	return 0;
 }
 
-/* In the child. Does not return; what went wrong goes into the pipe, which a successful exec
- * closes. */
-static void run_command(char *const argv[], const struct spawn_user *user, int report)
+/* One end of each pipe between us and the child until it has exec'ed. */
+struct handshake {
+	int go[2];     /* we have seized it */
+	int report[2]; /* its errno; a successful exec closes it */
+};
+
+/*
+ * In the child. Does not return. It waits until it has been seized: if we die before that, it reads
+ * the end of the pipe and goes, and if we die after that, PTRACE_O_EXITKILL takes it along. So it
+ * never stays behind, stopped.
+ */
+static void run_command(char *const argv[], const struct spawn_user *user,
+			const struct spawn_signals *signals, struct handshake *h)
 {
-	sigset_t none;
+	char byte;
 	int err;
 
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
+	close(h->go[1]);
+	if (read(h->go[0], &byte, 1) != 1)
+		_exit(125);
+	sigaction(SIGPIPE, &signals->pipe, NULL);
+	sigprocmask(SIG_SETMASK, &signals->mask, NULL);
 	err = become(user);
-	if (!err && ptrace(PTRACE_TRACEME, 0, NULL, NULL))
-		err = -errno;
 	if (!err) {
 		execvp(argv[0], argv);
 		err = -errno;
 	}
-	if (write(report, &err, sizeof(err)) < 0)
+	if (write(h->report[1], &err, sizeof(err)) < 0)
 		_exit(126);
 	_exit(127);
 }
@@ -143,30 +153,54 @@ static void explain(char *why, size_t len, const char *command, int err)
 		snprintf(why, len, "cannot start '%s': %s", command, strerror(-err));
 }
 
-pid_t spawn_start(char *const argv[], const struct spawn_user *user, char *why, size_t len)
+static int open_handshake(struct handshake *h)
 {
-	int report[2], status, err;
-	pid_t pid;
+	if (pipe2(h->go, O_CLOEXEC))
+		return -errno;
+	if (!pipe2(h->report, O_CLOEXEC))
+		return 0;
+	close(h->go[0]);
+	close(h->go[1]);
+	return -errno;
+}
 
-	if (pipe2(report, O_CLOEXEC)) {
-		err = -errno;
-		explain(why, len, argv[0], err);
+/* Our side: seize the child, let it exec, wait for the stop behind the exec. */
+static int hold_command(pid_t pid, struct handshake *h)
+{
+	unsigned long options = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC;
+	int status, err;
+
+	if (ptrace(PTRACE_SEIZE, pid, NULL, (void *)options) || write(h->go[1], "", 1) != 1)
+		return -errno;
+	err = wait_for(pid, &status);
+	if (err)
 		return err;
-	}
+	if (WIFSTOPPED(status) && status >> 8 == (SIGTRAP | PTRACE_EVENT_EXEC << 8))
+		return 0;
+	err = WIFSTOPPED(status) ? 0 : read_report(h->report[0]);
+	return err ? err : -ECHILD;
+}
+
+pid_t spawn_start(char *const argv[], const struct spawn_user *user,
+		  const struct spawn_signals *signals, char *why, size_t len)
+{
+	struct handshake h;
+	pid_t pid = -1;
+	int err = open_handshake(&h);
+
+	if (err)
+		goto out;
 	pid = fork();
 	if (pid == 0)
-		run_command(argv, user, report[1]);
+		run_command(argv, user, signals, &h);
 	err = pid < 0 ? -errno : 0;
-	close(report[1]);
+	close(h.go[0]);
+	close(h.report[1]);
 	if (!err)
-		err = read_report(report[0]);
-	close(report[0]);
-	if (pid > 0 && !err)
-		err = wait_for(pid, &status);
-	if (pid > 0 && !err && !WIFSTOPPED(status))
-		err = -ECHILD;
-	if (!err && ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD))
-		err = -errno;
+		err = hold_command(pid, &h);
+	close(h.go[1]);
+	close(h.report[0]);
+out:
 	if (!err)
 		return pid;
 	if (pid > 0)
@@ -227,7 +261,7 @@ static bool at_entry(struct tracee *t)
 }
 
 /* At the end of an mmap that maps code, tells the caller. */
-static int on_syscall(struct tracee *t, spawn_mapped_fn mapped, void *context)
+static int on_syscall(struct tracee *t, const struct spawn_hooks *hooks)
 {
 	struct __ptrace_syscall_info info;
 
@@ -237,13 +271,13 @@ static int on_syscall(struct tracee *t, spawn_mapped_fn mapped, void *context)
 		t->executable_mmap = info.entry.nr == SYS_mmap && info.entry.args[2] & PROT_EXEC;
 		return 0;
 	}
-	if (!t->executable_mmap || info.exit.is_error)
+	if (info.op != PTRACE_SYSCALL_INFO_EXIT || !t->executable_mmap || info.exit.is_error)
 		return 0;
-	return mapped(context, t->pid);
+	return hooks->mapped(hooks->context, t->pid);
 }
 
 /* From one stop to the next until the entry point: 0 there, 1 when the process ended. */
-static int step_to_entry(struct tracee *t, spawn_mapped_fn mapped, void *context, int *status)
+static int step_to_entry(struct tracee *t, const struct spawn_hooks *hooks, int *status)
 {
 	int signal = 0, err;
 
@@ -253,10 +287,10 @@ static int step_to_entry(struct tracee *t, spawn_mapped_fn mapped, void *context
 		err = wait_for(t->pid, status);
 		if (err || !WIFSTOPPED(*status))
 			return err ? err : 1;
-		signal = WSTOPSIG(*status);
+		signal = *status >> 16 ? 0 : WSTOPSIG(*status); /* an event's stop is no signal */
 		if (signal == (SIGTRAP | 0x80)) {
 			signal = 0;
-			err = on_syscall(t, mapped, context);
+			err = on_syscall(t, hooks);
 			if (err)
 				return err;
 		} else if (signal == SIGTRAP && at_entry(t)) {
@@ -265,18 +299,19 @@ static int step_to_entry(struct tracee *t, spawn_mapped_fn mapped, void *context
 	}
 }
 
-int spawn_release(pid_t pid, spawn_mapped_fn mapped, void *context, int *status)
+int spawn_release(pid_t pid, const struct spawn_hooks *hooks, int *status)
 {
 	struct tracee t = {.pid = pid};
 	int err = find_entry(&t);
 
 	if (!err)
-		err = mapped(context, pid);
-	if (!err && t.entry) {
+		err = hooks->mapped(hooks->context, pid);
+	if (!err && t.entry)
 		err = set_breakpoint(&t);
-		if (!err)
-			err = step_to_entry(&t, mapped, context, status);
-	}
+	if (!err && t.entry)
+		err = step_to_entry(&t, hooks, status);
+	if (!err)
+		err = hooks->entered(hooks->context, pid);
 	if (err < 0)
 		spawn_kill(pid);
 	if (err)

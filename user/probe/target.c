@@ -37,6 +37,10 @@ int target_check(pid_t pid, char *why, size_t len)
 		snprintf(why, len, "no such process: %d", pid);
 		return -ESRCH;
 	}
+	if (!proc_live_thread(pid)) {
+		snprintf(why, len, "process %d has ended (it is a zombie)", pid);
+		return -ESRCH;
+	}
 	if (proc_is_kernel_thread(pid)) {
 		snprintf(why, len, "process %d is a kernel thread: it has no user memory to trace",
 			 pid);
@@ -125,11 +129,12 @@ static int visit_mapping(const struct proc_mapping *m, void *context)
 
 int target_attach_process(struct target_attacher *a, pid_t pid)
 {
-	struct visit v = {.attacher = a, .pid = pid, .scope = pid};
-	int err = proc_each_mapping(pid, visit_mapping, &v);
+	pid_t thread = proc_live_thread(pid);
+	struct visit v = {.attacher = a, .pid = thread, .scope = thread};
+	int err = thread ? proc_each_mapping(thread, visit_mapping, &v) : -ESRCH;
 
 	/* The kernel's own word for a process that ended meanwhile. */
-	if (err && !proc_exists(pid)) {
+	if (err && !proc_live_thread(pid)) {
 		snprintf(a->why, sizeof(a->why), "process %d ended while alloctrace attached to it",
 			 pid);
 		return -ESRCH;

@@ -29,8 +29,10 @@ void target_attacher_init(struct target_attacher *a, struct session *session);
 void target_attacher_fini(struct target_attacher *a);
 
 /*
- * Probes everything of interest that the process maps now, for that process alone. 0, or a negative
- * errno with a sentence in a->why: -ESRCH when it has ended. Calling it again adds what came since.
+ * Probes everything of interest that the process maps now, for that process alone. The kernel ties
+ * a probe's scope to the address space of one thread: the main one, or any other when that has
+ * left. 0, or a negative errno with a sentence in a->why: -ESRCH when it has ended. Calling it
+ * again adds what came since.
  */
 int target_attach_process(struct target_attacher *a, pid_t pid);
 

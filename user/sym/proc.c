@@ -258,13 +258,13 @@ bool proc_exists(pid_t pid)
 }
 
 /*
- * The flags are the seventh field behind the name. The name stands in parentheses and may hold
- * blanks and parentheses itself, so the last one is where it ends.
+ * The state and the flags of a task: the first and the seventh field behind the name. The name
+ * stands in parentheses and may hold blanks and parentheses itself, so the last one is where it
+ * ends.
  */
-bool proc_is_kernel_thread(pid_t pid)
+static bool read_stat(pid_t pid, char *state, unsigned int *flags)
 {
 	FILE *file = proc_fopen(pid, "stat");
-	unsigned int flags = 0;
 	char text[1024], *p;
 	size_t got;
 
@@ -275,9 +275,44 @@ bool proc_is_kernel_thread(pid_t pid)
 	text[got] = '\0';
 	p = strrchr(text, ')');
 	/* ") S ppid pgrp session tty tpgid flags" */
-	if (!p || sscanf(p, ") %*c %*d %*d %*d %*d %*d %u", &flags) != 1)
-		return false;
-	return flags & PF_KTHREAD;
+	return p && sscanf(p, ") %c %*d %*d %*d %*d %*d %u", state, flags) == 2;
+}
+
+bool proc_is_kernel_thread(pid_t pid)
+{
+	unsigned int flags;
+	char state;
+
+	return read_stat(pid, &state, &flags) && flags & PF_KTHREAD;
+}
+
+static bool is_alive(pid_t tid)
+{
+	unsigned int flags;
+	char state;
+
+	return read_stat(tid, &state, &flags) && state != 'Z' && state != 'X';
+}
+
+pid_t proc_live_thread(pid_t pid)
+{
+	struct dirent *entry;
+	char path[64];
+	pid_t tid = 0;
+	DIR *dir;
+
+	if (is_alive(pid))
+		return pid;
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		if (!parse_pid(entry->d_name, &tid) && is_alive(tid))
+			break;
+		tid = 0;
+	}
+	if (dir)
+		closedir(dir);
+	return tid;
 }
 
 bool proc_is_thread(pid_t pid)

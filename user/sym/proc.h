@@ -64,6 +64,12 @@ bool proc_is_kernel_thread(pid_t pid);
 /* The number names a thread whose process has another number. False when it is gone. */
 bool proc_is_thread(pid_t pid);
 
+/*
+ * A thread of the process that has not ended: the main one while it lives, else any other; 0 when
+ * all have ended. The main thread of a process may leave by pthread_exit while others go on.
+ */
+pid_t proc_live_thread(pid_t pid);
+
 /* Calls `fn` with the number of every process, in no order. 0, the non-zero value of `fn` that
  * stopped the walk, or a negative errno. */
 int proc_each_process(int (*fn)(pid_t pid, void *ctx), void *ctx);
