@@ -12,12 +12,17 @@
 #include "cmd/sites.h"
 #include "core/log.h"
 
-/* A closed one would be given to the first file that is opened, and what is meant for people would
- * go into it. */
+/*
+ * A closed one would be given to the first file that is opened, and what is meant for people would
+ * go into it. In its place comes what fails as the closed one would: standard output cannot be
+ * written to.
+ */
 static bool open_standard_streams(void)
 {
+	static const int modes[] = {O_RDONLY, O_RDONLY, O_WRONLY};
+
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) != fd)
 			return false;
 	}
 	return true;

@@ -216,6 +216,11 @@ no_victim_left() {
 	finish_held
 	wait_tracer
 	clean_end
+	# Probes made of perf events end with the main thread; then it must be said.
+	if [ "$(summary '.main_left // 0')" != 0 ]; then
+		grep -q 'main thread of a process left' "$SAID"
+		return
+	fi
 	all_seen "$(OUT)"
 }
 
