@@ -84,9 +84,9 @@ books_are_exact() {
 
 @test "interrupted in the middle of a burst that does not end: alloctrace ends, and its books add up" {
 	# shellcheck disable=SC2034 # wait_for reads it
-	local PATIENCE=30
+	local PATIENCE=60
 	start_held "$WORKLOADS/burst" --wait 1000000000
-	start_tracer -f json -p "$held"
+	start_tracer -f json --ring-size 1M -p "$held"
 	release_held
 	wait_for has_line '"type":"event"' "$TRACE"
 	kill -INT "$tracer"
