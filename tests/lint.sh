@@ -27,7 +27,7 @@ tidy() {
 check() {
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
 		--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -D_GNU_SOURCE \
-		-DALLOCTRACE_VERSION='"x"' -D__x86_64__ -Iuser -Iuser/include -I. "${product[@]}"
+		-DALLOCTRACE_VERSION='"x"' -D__x86_64__ -D__linux__ -D__LP64__ -DCLOCK_MONOTONIC=1 '-DLIBBPF_OPTS(type,name,...)=struct type name = {__VA_ARGS__}' -Iuser -Iuser/include -I. "${product[@]}"
 }
 sizes() {
 	awk 'FNR == 1 && NR > 1 && lines > 500 {print file ": " lines " lines, more than 500"; bad = 1}

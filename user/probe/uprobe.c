@@ -18,7 +18,8 @@ int uprobe_keep(struct uprobe_links *links, struct bpf_link *link)
 		return -errno;
 	if (links->count == links->room) {
 		size_t room = links->room ? links->room * 2 : 64;
-		struct bpf_link **grown = realloc(links->links, room * sizeof(*grown));
+		struct bpf_link **grown =
+			reallocarray(links->links, room, sizeof(struct bpf_link *));
 
 		if (!grown) {
 			bpf_link__destroy(link);

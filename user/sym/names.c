@@ -80,15 +80,16 @@ static int names_grow(struct names *n)
 
 const char *names_intern(struct names *n, const char *s)
 {
-	const char **slot;
+	const char **slot, *known;
 	size_t size;
 	char *copy;
 
 	if (!s)
 		return NULL;
 	slot = slot_of(n->slots, n->mask, s);
-	if (*slot)
-		return *slot;
+	known = *slot;
+	if (known)
+		return known;
 	if (n->count * 2 > n->mask) {
 		if (names_grow(n))
 			return NULL;
