@@ -26,6 +26,28 @@ struct request {
 	__u64 memptr;
 };
 
+/* The thread's slot, whatever is in it; NULL, and counted as lost, when there is no memory for one.
+ */
+static __always_inline struct call *call_slot(void)
+{
+	struct call *call = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL,
+						 BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!call) {
+		count(WIRE_ENTERED);
+		count(WIRE_LOST_MAP_FULL);
+	}
+	return call;
+}
+
+/* What was open on this thread will never return. */
+static __always_inline void call_abandon(struct call *call)
+{
+	if (call->sp && !call->muted)
+		count(WIRE_LOST_UNPAIRED);
+	call->sp = 0;
+}
+
 #define TRAMPOLINE_MASK 0xfffULL
 
 static __always_inline bool call_is_nested(struct call *call, __u64 sp, __u64 caller)
@@ -49,18 +71,13 @@ static __always_inline struct call *call_open(struct pt_regs *ctx, const struct 
 
 	if (!filter_task(pid_tgid))
 		return NULL;
-	call = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL,
-				    BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!call) {
-		count(WIRE_ENTERED);
-		count(WIRE_LOST_MAP_FULL);
+	call = call_slot();
+	if (!call)
 		return NULL;
-	}
 	readable = stack_caller(ctx, &caller);
 	if (call_is_nested(call, sp, caller))
 		return NULL;
-	if (call->sp && !call->muted)
-		count(WIRE_LOST_UNPAIRED);
+	call_abandon(call);
 	call->sp = sp;
 	call->muted = !filter_size(req->size);
 	if (call->muted)

@@ -26,18 +26,12 @@ static __always_inline struct call *pool_begin(struct pt_regs *ctx, __u8 kind)
 
 	if (!filter_task(pid_tgid))
 		return NULL;
-	call = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL,
-				    BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!call) {
-		count(WIRE_ENTERED);
-		count(WIRE_LOST_MAP_FULL);
+	call = call_slot();
+	if (!call)
 		return NULL;
-	}
 	if (call->sp && PT_REGS_SP(ctx) < call->sp)
 		return NULL;
-	if (call->sp && !call->muted)
-		count(WIRE_LOST_UNPAIRED);
-	call->sp = 0;
+	call_abandon(call);
 	count(WIRE_ENTERED);
 	event_begin(&call->event, pid_tgid, kind, 0);
 	call->event.pool = pool_arg(ctx, 0);
