@@ -56,6 +56,14 @@ int enter_align_size(struct pt_regs *ctx)
 	return call_enter(ctx, &req);
 }
 
+SEC("uprobe") /* f(size, align) */
+int enter_size_align(struct pt_regs *ctx)
+{
+	struct request req = {
+		.kind = WIRE_ALLOC, .size = PT_REGS_PARM1(ctx), .align = PT_REGS_PARM2(ctx)};
+	return call_enter(ctx, &req);
+}
+
 SEC("uprobe") /* f(memptr, align, size) */
 int enter_memptr(struct pt_regs *ctx)
 {

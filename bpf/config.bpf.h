@@ -8,6 +8,11 @@
 
 const volatile __u32 config_own_tgid;      /* alloctrace itself, never traced */
 const volatile __u32 config_max_stack = 1; /* stack words an event carries, 1..WIRE_MAX_FRAMES */
+const volatile bool config_by_comm, config_by_uid, config_by_cgroup;
+const volatile char config_comm[WIRE_COMM_LEN]; /* zero-padded, as the kernel has it */
+const volatile __u32 config_uid;
+const volatile __u64 config_cgroup; /* id of a cgroup; those below it count */
+const volatile __u32 config_cgroup_level;
 const volatile __u64 config_min_size;
 const volatile __u64 config_max_size = ~0ULL;
 

@@ -3,9 +3,30 @@
 #ifndef ALLOCTRACE_FILTER_BPF_H
 #define ALLOCTRACE_FILTER_BPF_H
 
+static __always_inline bool filter_comm(void)
+{
+	char comm[WIRE_COMM_LEN] = {};
+
+	bpf_get_current_comm(comm, sizeof(comm));
+	for (int i = 0; i < WIRE_COMM_LEN; i++) {
+		if (comm[i] != config_comm[i])
+			return false;
+		if (!comm[i])
+			break;
+	}
+	return true;
+}
+
 static __always_inline bool filter_task(__u64 pid_tgid)
 {
-	return gate_open && (__u32)(pid_tgid >> 32) != config_own_tgid;
+	if (!gate_open || (__u32)(pid_tgid >> 32) == config_own_tgid)
+		return false;
+	if (config_by_uid && (__u32)bpf_get_current_uid_gid() != config_uid)
+		return false;
+	if (config_by_cgroup &&
+	    bpf_get_current_ancestor_cgroup_id(config_cgroup_level) != config_cgroup)
+		return false;
+	return !config_by_comm || filter_comm();
 }
 
 static __always_inline bool filter_size(__u64 size)

@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <limits.h>
 #include <math.h>
+#include <pwd.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,6 +154,23 @@ static int take_pids(struct options *o, const struct option_row *row, const char
 	}
 }
 
+/* A name, or a number. */
+static int take_user(struct options *o, const struct option_row *row, const char *value)
+{
+	const struct passwd *user = getpwnam(value);
+	uint64_t number;
+
+	if (user)
+		o->uid = user->pw_uid;
+	else if (parse_size(value, &number) && number < UINT32_MAX &&
+		 value[strspn(value, "0123456789")] == '\0')
+		o->uid = (uid_t)number;
+	else
+		return complain(row, value, "the name or number of a user");
+	o->by_uid = true;
+	return 0;
+}
+
 /* The first -e replaces the default, which is everything; more of them add up. */
 static int take_events(struct options *o, const struct option_row *row, const char *value)
 {
@@ -179,6 +197,10 @@ static int take_events(struct options *o, const struct option_row *row, const ch
 
 static const struct option_row rows[] = {
 	{'p', "pid", "PID[,PID…]", take_pids, 0, 0, 0, "trace these processes, all their threads"},
+	{'n', "comm", "COMM", take_text, FIELD(comm), 0, 0, "only threads of that command name"},
+	{'u', "uid", "USER", take_user, 0, 0, 0, "only processes of that user, by name or number"},
+	{0, "cgroup", "PATH", take_text, FIELD(cgroup), 0, 0,
+	 "only processes in that cgroup (version 2) or below"},
 	{'d', "duration", "SEC", take_seconds, FIELD(duration), 1e-3, 1e9,
 	 "stop after SEC seconds"},
 	{'i', "interval", "SEC", take_seconds, FIELD(interval), 1e-2, 1e9,

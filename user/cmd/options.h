@@ -21,6 +21,10 @@ struct options {
 	char **argv;  /* the command to run, NULL-terminated; NULL: none */
 	char **words; /* "sites": the file, then names of functions */
 	size_t word_count;
+	const char *comm; /* NULL: any */
+	bool by_uid;
+	uid_t uid;
+	const char *cgroup;        /* NULL: any */
 	double duration, interval; /* seconds; 0: not given */
 	const char *format;
 	const char *output; /* NULL: standard output */

@@ -15,6 +15,7 @@
 #define TICK_MS        10  /* how often the ring is emptied: nobody wakes us */
 #define LAST_CALLS_MS  50  /* how long calls may take to return after the gate has closed */
 #define INTERRUPTED_MS 200 /* Ctrl-C reaches the command, too: it may end with us */
+#define SILENCE_NS     2000000000ULL
 #define PROGRESS_NS    1000000000ULL
 #define MAX_WAIT       (OPTIONS_MAX_PIDS + 2)
 
@@ -121,8 +122,23 @@ static bool wait_tick(struct run *r, int ms)
 	return targets_live(r, fds) && !r->signals.stop && !r->output.error;
 }
 
+/* Nothing for two seconds may be right, or not what was meant. */
+static void warn_silence(struct run *r, uint64_t now)
+{
+	if (r->silence_judged || now < r->info.start_ns + SILENCE_NS)
+		return;
+	r->silence_judged = true;
+	if (r->heap.events || r->heap.ignored)
+		return;
+	log_warn("no event in two seconds: the target may be idle, a filter may keep all out, or "
+		 "it may use an allocator that was "
+		 "not found (-v shows what was probed)");
+}
+
 static void do_due(struct run *r, uint64_t now)
 {
+	warn_silence(r, now);
+
 	if (r->signals.report || (r->next_report_ns && now >= r->next_report_ns)) {
 		if (!r->signals.report)
 			r->next_report_ns += (uint64_t)(r->options->interval * 1e9);

@@ -101,10 +101,21 @@ static int prepare(struct run *r)
 		.min_size = o->min_size,
 		.max_size = o->max_size,
 		.set = o->set,
+		.comm = o->comm,
+		.by_uid = o->by_uid,
+		.uid = o->uid,
+		.by_cgroup = o->cgroup,
 	};
 	char why[256], hint[256];
 	int err;
 
+	err = o->cgroup ? cgroup_find(&config.cgroup, o->cgroup) : 0;
+	if (err) {
+		log_error("'%s' is no cgroup: %s", o->cgroup,
+			  err == -ENOTSUP ? "not a directory of the cgroup2 file system"
+					  : strerror(-err));
+		return err;
+	}
 	err = preflight_check(why, hint, sizeof(why));
 	if (err)
 		return say(err, why, hint);
@@ -178,7 +189,8 @@ static int announce(struct run *r, const char *whom)
 	r->timeline.on_map = on_late_mapping;
 	r->timeline.on_exit = on_main_exit;
 	r->timeline.context = r;
-	log_info("ready: %zu functions probed in %s", r->attacher.sites, shown);
+	log_info("ready: %zu functions probed in %s (%s)", r->attacher.sites, shown,
+		 r->attacher.summary);
 	return 0;
 }
 

@@ -32,7 +32,7 @@ struct run {
 	size_t pid_count;
 	struct child child;
 	uint64_t next_report_ns, next_progress_ns;
-	bool progress_shown;
+	bool progress_shown, silence_judged;
 };
 
 /*

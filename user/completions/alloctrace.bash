@@ -14,16 +14,18 @@ _alloctrace() {
 	case $previous in
 	-p | --pid) mapfile -t COMPREPLY < <(compgen -W "$(ps -e -o pid= 2>/dev/null)" -- "$word") ;;
 	-f | --format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$word") ;;
+	-u | --uid) mapfile -t COMPREPLY < <(compgen -u -- "$word") ;;
+	--cgroup) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
 	-o | --output) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	-e | --events)
 		mapfile -t COMPREPLY < <(compgen -W 'malloc calloc realloc reallocarray free posix_memalign
 			aligned_alloc memalign valloc pvalloc cfree pool' -- "$word")
 		;;
-	-d | --duration | -i | --interval | -z | --min-size | -Z | --max-size | --max-stack | --ring-size) ;;
+	-n | --comm | -d | --duration | -i | --interval | -z | --min-size | -Z | --max-size | --max-stack | --ring-size) ;;
 	*)
-		mapfile -t COMPREPLY < <(compgen -W '--pid --duration --interval --format --output --events --min-size
+		mapfile -t COMPREPLY < <(compgen -W '--pid --comm --uid --cgroup --duration --interval --format --output --events --min-size
 			--max-size --stacks --max-stack --ring-size --strict --as-root --exit-status --verbose --quiet
-			--version --help -p -d -i -f -o -e -z -Z -k -v -q -V -h' -- "$word")
+			--version --help -p -n -u -d -i -f -o -e -z -Z -k -v -q -V -h' -- "$word")
 		[ "$COMP_CWORD" -gt 1 ] || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W 'trace latency sites' -- "$word")
 		;;
 	esac

@@ -6,22 +6,53 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Of two names at one address the first row wins: the standard name before the old one. */
+/*
+ * Of two names at one address the first row wins: the standard name before the old one. C++'s
+ * operators are looked for only in objects that define malloc as well (jemalloc, tcmalloc,
+ * mimalloc): elsewhere they end in a malloc that is traced anyway. The mangled names are those of
+ * the Itanium C++ ABI.
+ */
 const struct function functions[] = {
-	{"malloc", SHAPE_SIZE},
-	{"calloc", SHAPE_COUNT_SIZE},
-	{"realloc", SHAPE_REALLOC},
-	{"reallocarray", SHAPE_REALLOCARRAY},
-	{"free", SHAPE_FREE},
-	{"posix_memalign", SHAPE_MEMPTR},
-	{"aligned_alloc", SHAPE_ALIGN_SIZE},
-	{"memalign", SHAPE_ALIGN_SIZE},
-	{"valloc", SHAPE_SIZE},
-	{"pvalloc", SHAPE_SIZE},
-	{"cfree", SHAPE_FREE},
+	{.name = "malloc", .shape = SHAPE_SIZE},
+	{.name = "calloc", .shape = SHAPE_COUNT_SIZE},
+	{.name = "realloc", .shape = SHAPE_REALLOC},
+	{.name = "reallocarray", .shape = SHAPE_REALLOCARRAY},
+	{.name = "free", .shape = SHAPE_FREE},
+	{.name = "posix_memalign", .shape = SHAPE_MEMPTR},
+	{.name = "aligned_alloc", .shape = SHAPE_ALIGN_SIZE},
+	{.name = "memalign", .shape = SHAPE_ALIGN_SIZE},
+	{.name = "valloc", .shape = SHAPE_SIZE},
+	{.name = "pvalloc", .shape = SHAPE_SIZE},
+	{.name = "cfree", .shape = SHAPE_FREE},
+	{.name = "free_sized", .shape = SHAPE_FREE},
+	{.name = "free_aligned_sized", .shape = SHAPE_FREE},
+	{.name = "operator new",
+	 .shape = SHAPE_SIZE,
+	 .symbols = {"_Znwm", "_Znam", "_ZnwmRKSt9nothrow_t", "_ZnamRKSt9nothrow_t"}},
+	{.name = "operator new(align)",
+	 .shape = SHAPE_SIZE_ALIGN,
+	 .symbols = {"_ZnwmSt11align_val_t", "_ZnamSt11align_val_t",
+		     "_ZnwmSt11align_val_tRKSt9nothrow_t", "_ZnamSt11align_val_tRKSt9nothrow_t"}},
+	{.name = "operator delete",
+	 .shape = SHAPE_FREE,
+	 .symbols = {"_ZdlPv", "_ZdaPv", "_ZdlPvm", "_ZdaPvm", "_ZdlPvRKSt9nothrow_t",
+		     "_ZdaPvRKSt9nothrow_t", "_ZdlPvSt11align_val_t", "_ZdaPvSt11align_val_t",
+		     "_ZdlPvmSt11align_val_t", "_ZdaPvmSt11align_val_t",
+		     "_ZdlPvSt11align_val_tRKSt9nothrow_t", "_ZdaPvSt11align_val_tRKSt9nothrow_t"}},
 };
 
 const size_t function_count = sizeof(functions) / sizeof(functions[0]);
+
+bool function_has_symbol(const struct function *f, const char *symbol)
+{
+	if (!f->symbols[0])
+		return !strcmp(f->name, symbol);
+	for (size_t i = 0; i < FUNCTION_MAX_SYMBOLS && f->symbols[i]; i++) {
+		if (!strcmp(f->symbols[i], symbol))
+			return true;
+	}
+	return false;
+}
 
 struct function_set function_set_all(void)
 {

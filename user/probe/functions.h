@@ -16,6 +16,7 @@ enum function_shape {
 	SHAPE_SIZE,         /* f(size) */
 	SHAPE_COUNT_SIZE,   /* f(count, size) */
 	SHAPE_ALIGN_SIZE,   /* f(align, size) */
+	SHAPE_SIZE_ALIGN,   /* f(size, align) */
 	SHAPE_MEMPTR,       /* f(memptr, align, size) */
 	SHAPE_REALLOC,      /* f(block, size) */
 	SHAPE_REALLOCARRAY, /* f(block, count, size) */
@@ -23,9 +24,13 @@ enum function_shape {
 	SHAPE_NR,
 };
 
+#define FUNCTION_MAX_SYMBOLS 12
+
 struct function {
-	const char *name; /* the symbol, and what the user reads and writes */
+	const char
+		*name; /* what the user reads and writes, and the symbol where there is no other */
 	enum function_shape shape;
+	const char *symbols[FUNCTION_MAX_SYMBOLS]; /* none: the name */
 };
 
 extern const struct function functions[];
@@ -37,6 +42,9 @@ struct function_set {
 	bool pools;
 	char pool_name[65]; /* only pools of this name; "": all */
 };
+
+/* Whether the function has that symbol. */
+bool function_has_symbol(const struct function *f, const char *symbol);
 
 /* Everything. */
 struct function_set function_set_all(void);

@@ -36,7 +36,7 @@ static void add_site(struct object *o, const struct binary_function *f, unsigned
 static int visit_function(void *context, const struct binary_function *f)
 {
 	for (unsigned int i = 0; i < function_count; i++) {
-		if (!strcmp(f->name, functions[i].name))
+		if (function_has_symbol(&functions[i], f->name))
 			add_site(context, f, i);
 	}
 	return 0;

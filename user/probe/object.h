@@ -15,7 +15,7 @@
 
 #include "probe/site.h"
 
-#define OBJECT_MAX_SITES 32
+#define OBJECT_MAX_SITES 64
 
 struct object_site {
 	uint64_t entry;        /* of the function: bytes into the file */

@@ -76,6 +76,7 @@ static void entry_programs(const struct session *s, struct bpf_program *by_shape
 	by_shape[SHAPE_SIZE] = s->skeleton->progs.enter_size;
 	by_shape[SHAPE_COUNT_SIZE] = s->skeleton->progs.enter_count_size;
 	by_shape[SHAPE_ALIGN_SIZE] = s->skeleton->progs.enter_align_size;
+	by_shape[SHAPE_SIZE_ALIGN] = s->skeleton->progs.enter_size_align;
 	by_shape[SHAPE_MEMPTR] = s->skeleton->progs.enter_memptr;
 	by_shape[SHAPE_REALLOC] = s->skeleton->progs.enter_realloc;
 	by_shape[SHAPE_REALLOCARRAY] = s->skeleton->progs.enter_reallocarray;
@@ -95,6 +96,23 @@ static void choose_mechanism(struct session *s)
 	uprobe_choose(s->skeleton->progs.leave, s->multi);
 }
 
+static void set_knobs(struct alloctrace_bpf *skeleton, const struct session_config *config)
+{
+	skeleton->rodata->config_own_tgid = (uint32_t)getpid();
+	skeleton->rodata->config_max_stack = config->max_stack;
+	skeleton->rodata->config_min_size = config->min_size;
+	skeleton->rodata->config_max_size = config->max_size;
+	skeleton->rodata->config_by_uid = config->by_uid;
+	skeleton->rodata->config_uid = config->uid;
+	skeleton->rodata->config_by_cgroup = config->by_cgroup;
+	skeleton->rodata->config_cgroup = config->cgroup.id;
+	skeleton->rodata->config_cgroup_level = config->cgroup.level;
+	skeleton->rodata->config_by_comm = config->comm;
+	if (config->comm) /* the last byte stays zero */
+		memcpy(skeleton->rodata->config_comm, config->comm,
+		       strnlen(config->comm, sizeof(skeleton->rodata->config_comm) - 1));
+}
+
 static int load(struct session *s, const struct session_config *config)
 {
 	struct alloctrace_bpf *skeleton = alloctrace_bpf__open();
@@ -103,10 +121,7 @@ static int load(struct session *s, const struct session_config *config)
 	s->skeleton = skeleton;
 	if (!skeleton)
 		return -errno;
-	skeleton->rodata->config_own_tgid = (uint32_t)getpid();
-	skeleton->rodata->config_max_stack = config->max_stack;
-	skeleton->rodata->config_min_size = config->min_size;
-	skeleton->rodata->config_max_size = config->max_size;
+	set_knobs(skeleton, config);
 	choose_mechanism(s);
 	bpf_program__set_autoload(skeleton->progs.thread_exit, !s->multi);
 	err = bpf_map__set_max_entries(skeleton->maps.events, ring_bytes(config->ring_size));

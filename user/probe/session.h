@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #include "core/event.h"
+#include "probe/cgroup.h"
 #include "probe/functions.h"
 #include "probe/object.h"
 
@@ -26,6 +27,10 @@ struct session_config {
 	uint64_t ring_size;     /* bytes; rounded up to a power of two of at least a page */
 	unsigned int max_stack; /* stack words an event carries, 1..EVENT_MAX_FRAMES */
 	uint64_t min_size, max_size;
+	const char *comm; /* NULL: any; compared up to 15 bytes, as the kernel keeps them */
+	bool by_uid, by_cgroup;
+	uid_t uid;
+	struct cgroup cgroup;
 	struct function_set set;
 };
 

@@ -65,6 +65,15 @@ void target_attacher_fini(struct target_attacher *a)
 	table_fini(&a->seen);
 }
 
+static void add_to_summary(struct target_attacher *a, int n, const char *path)
+{
+	const char *base = strrchr(path, '/');
+	size_t used = strlen(a->summary);
+
+	snprintf(a->summary + used, sizeof(a->summary) - used, "%s%d of %s", used ? ", " : "", n,
+		 base ? base + 1 : path);
+}
+
 static int attach_object(struct target_attacher *a, const struct object *o, pid_t scope)
 {
 	int n;
@@ -77,6 +86,8 @@ static int attach_object(struct target_attacher *a, const struct object *o, pid_
 		return n;
 	}
 	a->sites += (size_t)n;
+	if (n)
+		add_to_summary(a, n, o->path);
 	if (n)
 		log_debug("probed %d functions of '%s'%s", n, o->path,
 			  o->has_pools ? ", its pools included" : "");

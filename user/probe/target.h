@@ -22,6 +22,7 @@ struct target_attacher {
 	struct session *session; /* borrowed */
 	struct table seen;       /* (device, inode, scope) -> nothing */
 	size_t sites;            /* probes placed, entry and return counted as one */
+	char summary[256]; /* "9 of libc.so.6, 4 of pool-demo": for people, cut when it is long */
 	char why[512];
 };
 

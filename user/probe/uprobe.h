@@ -14,7 +14,7 @@
 
 #include <bpf/libbpf.h>
 
-#define UPROBE_MAX_PLACES 32
+#define UPROBE_MAX_PLACES 64
 
 /* File offsets and the cookies of the probes there. */
 struct uprobe_places {
