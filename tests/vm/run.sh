@@ -1,9 +1,9 @@
 #!/bin/bash
 # tests/vm/run.sh [KERNEL...]: the integration suite, unchanged, as root on Debian's cloud kernels under qemu.
 #
-#	tests/vm/run.sh                  6.1 and 6.12, one after the other
+#	tests/vm/run.sh                  6.1 and 6.12, side by side
 #	tests/vm/run.sh 6.12             one of them
-#	VM_TIMEOUT=60 tests/vm/run.sh    a guest is given up after 60 s (600)
+#	VM_TIMEOUT=60 tests/vm/run.sh    a guest is given up after 60 s (1200)
 #	VM_SUITE=DIR tests/vm/run.sh     the tests of DIR in place of tests/integration
 #
 # kernel.sh fetches a kernel, guest.sh packs the guest, init runs the suite in it and sends the TAP over a second serial
@@ -19,28 +19,29 @@ set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 top=${here%/tests/vm}
 readonly here top
-readonly out=$top/build/vm limit=${VM_TIMEOUT:-600}
+readonly out=$top/build/vm limit=${VM_TIMEOUT:-1200}
 
 die() {
 	echo "$*" >&2
 	exit 1
 }
 
-# qemu in the background, so that an interrupted run takes it along.
-guest=
-end_guest() {
-	if [[ $guest ]]; then
-		kill "$guest" 2>/dev/null
-		wait "$guest" 2>/dev/null
-	fi
+# The guests run side by side, in the background, so that an interrupted run takes them along.
+declare -A guests
+end_guests() {
+	local kernel
+	for kernel in "${!guests[@]}"; do
+		kill "${guests[$kernel]}" 2>/dev/null
+		wait "${guests[$kernel]}" 2>/dev/null
+	done
 }
-trap end_guest EXIT
+trap end_guests EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# Boots kernel $1 and waits; true unless it had to be stopped.
+# Boots kernel $1 in the background.
 boot() {
-	local dir=$out/$1 accel=tcg ended
+	local dir=$out/$1 accel=tcg
 	[[ -r /dev/kvm && -w /dev/kvm ]] && accel=kvm:tcg
 	: >"$dir/console.log"
 	: >"$dir/port"
@@ -49,10 +50,15 @@ boot() {
 		-serial "file:$dir/console.log" -serial "file:$dir/port" \
 		-kernel "$dir/vmlinuz" -initrd "$out/initramfs.cpio" \
 		-append 'console=ttyS0 panic=-1 oops=panic' </dev/null >"$dir/qemu.log" 2>&1 &
-	guest=$!
-	wait "$guest"
+	guests[$1]=$!
+}
+
+# Waits for the guest of kernel $1; true unless it had to be stopped.
+wait_guest() {
+	local ended
+	wait "${guests[$1]}"
 	ended=$?
-	guest=
+	unset "guests[$1]"
 	((ended != 124 && ended != 137))
 }
 
@@ -101,20 +107,27 @@ fault() {
 }
 
 declare -A release seconds faults
-failures=0
+failures=0 began=0
 
-# All of one kernel; fills release, seconds and faults.
-run_kernel() {
-	local kernel=$1 dir=$out/$1 stopped=0 began=$SECONDS message
+# Gets kernel $1 and boots it; a fault is noted where it cannot be had.
+start_kernel() {
+	local kernel=$1 dir=$out/$1 message
 	release[$kernel]=-
 	seconds[$kernel]=0
+	rm -f "$dir"/{console.log,result.tap,port,qemu.log}
 	if ! message=$("$here/kernel.sh" "$kernel" "$dir" 2>&1); then
 		faults[$kernel]=$(tail -n 1 <<<"$message")
 		return
 	fi
 	echo "# $kernel: booting, console in ${dir#"$top/"}/console.log"
-	began=$SECONDS
-	boot "$kernel" || stopped=1
+	boot "$kernel"
+}
+
+# Waits for kernel $1 and judges it; fills release, seconds (since all were started) and faults.
+judge_kernel() {
+	local kernel=$1 dir=$out/$1 stopped=0 message
+	[[ ${guests[$kernel]:-} ]] || return 0
+	wait_guest "$kernel" || stopped=1
 	seconds[$kernel]=$((SECONDS - began))
 	release[$kernel]=$(tr -d '\r' <"$dir/console.log" | sed -n 's/^alloctrace-vm: \([^ ]*\) is up .*/\1/p' | head -n 1)
 	save_tap "$kernel"
@@ -158,10 +171,13 @@ main() {
 	exec 9>"$out/lock"
 	flock -n 9 || die "another tests/vm/run.sh is at work in $out."
 	"$here/guest.sh" || die "the guest could not be built."
+	began=$SECONDS
 	for kernel in "${kernels[@]}"; do
-		rm -f "$out/$kernel"/{console.log,result.tap,port,qemu.log}
-		run_kernel "$kernel"
-		[[ ! ${faults[$kernel]} ]] || failures=$((failures + 1))
+		start_kernel "$kernel"
+	done
+	for kernel in "${kernels[@]}"; do
+		judge_kernel "$kernel"
+		[[ ! ${faults[$kernel]:-} ]] || failures=$((failures + 1))
 	done
 	table "${kernels[@]}"
 	((failures == 0))
