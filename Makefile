@@ -111,7 +111,7 @@ test: ## install, build, and pass unit, golden and integration tests
 	@$(MAKE) --no-print-directory deps
 	@$(MAKE) --no-print-directory all workloads
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/san SAN=1 unit-programs
-	@$(SUDO) prove --nocolor --timer -e '' $(sort $(patsubst tests/unit/%.c,$(BUILD)/san/unit/%,$(UNIT_SRC))) \
+	@$(SUDO) env CMOCKA_MESSAGE_OUTPUT=TAP prove --nocolor --timer -e '' $(sort $(patsubst tests/unit/%.c,$(BUILD)/san/unit/%,$(UNIT_SRC))) \
 		tests/golden/run.sh $(wildcard tests/integration/*.bats)
 
 unit: ## unit tests alone, under the sanitizers
@@ -119,7 +119,7 @@ unit: ## unit tests alone, under the sanitizers
 	@prove --nocolor -e '' $(sort $(patsubst tests/unit/%.c,$(BUILD)/san/unit/%,$(UNIT_SRC)))
 
 integration: all workloads ## integration tests alone (root)
-	@$(SUDO) prove --nocolor --timer -e '' $(wildcard tests/integration/*.bats)
+	@$(SUDO) env CMOCKA_MESSAGE_OUTPUT=TAP prove --nocolor --timer -e '' $(wildcard tests/integration/*.bats)
 
 vm-test: all workloads ## the integration suite inside qemu on Debian's kernels; KERNEL=6.1 for one
 	@tests/deps.sh --install vm

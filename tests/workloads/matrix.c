@@ -9,7 +9,7 @@
  *	ready PID                            with --wait: goes on at a line or the end of stdin
  *	truth malloc.count=120               per function: count, bytes, failed, freed, null
  *	truth live.blocks=17                 what is leaked on purpose, by all functions together
- *	line malloc matrix.c 123 40 5120     CALL FILE LINE COUNT BYTES: made, or freed, at that line
+ *	line malloc matrix.c 123 40 5120     CALL FILE LINE COUNT BYTES, made there or freed
  *
  * matrix-late (built with LATE) loads its allocator a second after its start, by dlopen, says
  * "loaded LIBRARY" and waits for a line before it calls.

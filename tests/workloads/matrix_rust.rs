@@ -12,17 +12,24 @@
 //! used as bare files, and the program leaves by _exit.
 
 use std::fs::File;
-use std::hint::black_box;
 use std::io::{Read, Write};
 use std::mem::ManuallyDrop;
 use std::os::unix::io::FromRawFd;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 extern "C" {
     fn _exit(code: i32) -> !;
 }
 
+/// What a pointer has been stored in may not be left out by the compiler.
+static SEEN: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
+
+fn seen<T>(pointer: *const T) {
+    SEEN.store(pointer as *mut (), Ordering::Relaxed);
+}
+
 #[repr(align(256))]
-struct Wide([u8; 512]);
+struct Wide([u64; 64]);
 
 #[derive(Default)]
 struct Tally {
@@ -55,7 +62,8 @@ fn grow(truth: &mut Truth) {
     let mut bytes: Vec<u8> = Vec::new();
     let mut had = 0;
     for i in 0..100 {
-        black_box(&mut bytes).push(i);
+        bytes.push(i);
+        seen(bytes.as_ptr());
         let has = bytes.capacity();
         if has == had {
             continue;
@@ -73,7 +81,8 @@ fn grow(truth: &mut Truth) {
 
 #[inline(never)]
 fn boxes(truth: &mut Truth, leak: bool) {
-    let block = black_box(Box::new([7u64; 25]));
+    let block = Box::new([7u64; 25]);
+    seen(&*block);
     truth.alloc.add(200);
     if leak {
         std::mem::forget(block);
@@ -87,7 +96,8 @@ fn boxes(truth: &mut Truth, leak: bool) {
 
 #[inline(never)]
 fn zeroes(truth: &mut Truth, n: usize) {
-    let block = black_box(vec![0u8; n]);
+    let block = vec![0u8; n];
+    seen(block.as_ptr());
     truth.zeroed.add(n);
     drop(block);
     truth.free.add(n);
@@ -95,9 +105,9 @@ fn zeroes(truth: &mut Truth, n: usize) {
 
 #[inline(never)]
 fn wide(truth: &mut Truth) {
-    let block = black_box(Box::new(Wide([1; 512])));
+    let block = Box::new(Wide([1; 64]));
+    seen(&block.0);
     truth.aligned.add(512);
-    black_box(block.0[0]);
     drop(block);
     truth.free.add(512);
 }

@@ -138,7 +138,6 @@ static void warn_silence(struct run *r, uint64_t now)
 static void do_due(struct run *r, uint64_t now)
 {
 	warn_silence(r, now);
-
 	if (r->signals.report || (r->next_report_ns && now >= r->next_report_ns)) {
 		if (!r->signals.report)
 			r->next_report_ns += (uint64_t)(r->options->interval * 1e9);
@@ -162,8 +161,10 @@ static int follow(struct run *r)
 		uint64_t now;
 
 		more = drain(r);
-		if (more < 0)
+		if (more < 0) {
+			log_error("cannot read the ring buffer: %s", strerror(-more));
 			return more;
+		}
 		now = timeline_now();
 		do_due(r, now);
 		output_flush(&r->output);

@@ -163,8 +163,8 @@ static void show_text(struct sink *s, const char *name, const struct hist *h, bo
 {
 	char shown[160], text[16];
 
-	fprintf(s->out, "\n%s: %" PRIu64 " calls, %s\n", log_quote(shown, sizeof(shown), name),
-		h->count,
+	fprintf(s->out, "\n%s: %" PRIu64 " call%s, %s\n", log_quote(shown, sizeof(shown), name),
+		h->count, h->count == 1 ? "" : "s",
 		in_process ? "measured inside the process" : "includes the probe's own cost");
 	fprintf(s->out, "  mean %s", books_duration(text, hist_mean(h)));
 	for (size_t i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++)
