@@ -524,11 +524,11 @@ same_state() (
 	attempt -p "$held" -e malloc,free -d 0.3
 	[ "$status" -eq 0 ]
 	grep -q ' calls = ' "$TRACE"
-	attempt -p "$held" -e malloc,free -d 0.7 -i 0.1 -f json
+	attempt -p "$held" -e malloc,free -d 2 -i 0.3 -f json
 	clean_end
 	[ "$(grep -c '"type":"interim"' "$TRACE")" -ge 2 ]
 	[ "$(grep -c '"type":"interim"' "$TRACE")" -le 7 ]
-	[ "$(summary '.elapsed_ns >= 700000000')" = true ]
+	[ "$(summary '.elapsed_ns >= 2000000000')" = true ]
 	finish_held
 }
 

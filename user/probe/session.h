@@ -62,7 +62,7 @@ void session_close_gate(struct session *s);
  * the ring is empty; 1: there may be more, for after SESSION_DRAIN_MAX records the caller gets its
  * turn, however fast they come. Or a negative errno. Records that cannot be decoded are counted.
  */
-#define SESSION_DRAIN_MAX 8192
+#define SESSION_DRAIN_MAX 1024
 typedef void (*session_event_fn)(void *context, const struct event *e);
 int session_drain(struct session *s, session_event_fn take, void *context);
 
