@@ -36,9 +36,18 @@ CORE_SRC := $(wildcard user/core/*.c)
 USER_SRC := user/main.c $(wildcard user/cmd/*.c user/probe/*.c user/sym/*.c user/out/*.c)
 DEMO_SRC := $(wildcard user/demo/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
-WORKLOAD_SRC := $(wildcard tests/workloads/*.c)
+WORKLOAD_SRC := $(filter-out %/cet_lib.c %/site_probe.c %.bpf.c,$(wildcard tests/workloads/*.c))
 
 C_FILES = $(shell git ls-files 'bpf/*.[ch]' 'user/**.[ch]' 'tests/**.[ch]' 2>/dev/null)
+
+# The allocator matrix: a variant whose tools are not there is not built, and its tests skip.
+can_link = $(shell echo 'int main(void){return 0;}' | $(1) -x c -o /dev/null - $(2) 2>/dev/null && echo $(3))
+MATRIX = matrix-late \
+	$(call can_link,$(CC),-static,matrix-static matrix-static-stripped) \
+	$(call can_link,musl-gcc,-static,matrix-musl) \
+	$(call can_link,$(CC),-ljemalloc,matrix-jemalloc) \
+	$(if $(shell command -v $(CXX)),matrix-cpp) \
+	$(if $(shell command -v rustc),matrix-rust)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 CORE_LIB := $(BUILD)/libcore.a
@@ -161,13 +170,43 @@ $(BUILD)/unit/%: tests/unit/%.c $(CORE_LIB)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -o $@ $(filter %.c,$^) $(CORE_LIB) $(UNIT_LIBS) -lcmocka -lm -pthread
 
 # -O2 and no frame pointers: what Debian ships. -g, so that lines can be compared.
+WORKLOAD_FLAGS := -O2 -g -fomit-frame-pointer -Wall -Wextra $(PREFIX_MAP) -MMD -MP -Iuser/include
+work = $(Q)mkdir -p $(@D) && $(1) -std=gnu11 -D_GNU_SOURCE -fno-builtin $(WORKLOAD_FLAGS) -o $@ $< $(2)
+
 $(BUILD)/workloads/%: tests/workloads/%.c Makefile
 	$(call say,WORK,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -fomit-frame-pointer -fno-builtin -Wall -Wextra $(PREFIX_MAP) -MMD -MP \
-		-Iuser/include -o $@ $< -pthread
+	$(call work,$(CC),-pthread)
+
+$(BUILD)/workloads/matrix-late: tests/workloads/matrix.c Makefile
+	$(call say,WORK,$@)
+	$(call work,$(CC),-DLATE -ldl)
+
+$(BUILD)/workloads/matrix-static: tests/workloads/matrix.c Makefile
+	$(call say,WORK,$@)
+	$(call work,$(CC),-static)
+
+$(BUILD)/workloads/matrix-static-stripped: $(BUILD)/workloads/matrix-static
+	$(call say,WORK,$@)
+	$(Q)strip -o $@ $<
+
+$(BUILD)/workloads/matrix-musl: tests/workloads/matrix.c Makefile
+	$(call say,WORK,$@)
+	$(call work,musl-gcc,-static)
+
+$(BUILD)/workloads/matrix-jemalloc: tests/workloads/matrix.c Makefile
+	$(call say,WORK,$@)
+	$(call work,$(CC),-ljemalloc)
+
+$(BUILD)/workloads/matrix-cpp: tests/workloads/matrix_cpp.cc Makefile
+	$(call say,WORK,$@)
+	$(Q)mkdir -p $(@D) && $(CXX) -std=c++17 $(WORKLOAD_FLAGS) -o $@ $<
+
+$(BUILD)/workloads/matrix-rust: tests/workloads/matrix_rust.rs Makefile
+	$(call say,WORK,$@)
+	$(Q)mkdir -p $(@D) && rustc --edition 2021 -O -g --remap-path-prefix=$(CURDIR)=. -o $@ $<
 
 workloads: $(WORKLOADS) ## build the programs that the tests trace
+	@$(MAKE) --no-print-directory $(addprefix $(BUILD)/workloads/,$(MATRIX))
 
 # ---- benchmark
 

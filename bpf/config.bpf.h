@@ -31,6 +31,7 @@ struct call {
 	__u64 sp;     /* stack pointer at entry of the open outermost call; 0: none is open */
 	__u64 memptr; /* posix_memalign's first argument */
 	__u64 muted;  /* the open call is filtered out */
+	__u64 free_sp, free_ip; /* of the last free, which `event` and `stack` still hold */
 	struct wire_event event;
 	__u64 stack[WIRE_MAX_FRAMES];
 };

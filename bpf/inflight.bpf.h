@@ -24,6 +24,7 @@ struct request {
 	__u64 align;
 	__u64 old_addr;
 	__u64 memptr;
+	__u64 addr; /* free */
 };
 
 /* The thread's slot, whatever is in it; NULL, and counted as lost, when there is no memory for one.
@@ -58,6 +59,19 @@ static __always_inline bool call_is_nested(struct call *call, __u64 sp, __u64 ca
 }
 
 /*
+ * Whether this free was jumped to by the one before it (jemalloc's operator delete is nothing but
+ * `jmp free`): there is no return probe that would tell, but the stack pointer, the return address
+ * and the block are the same, and the function is not.
+ */
+static __always_inline bool free_is_tail(struct call *call, struct pt_regs *ctx, __u64 addr,
+					 __u64 caller)
+{
+	return call->free_sp == PT_REGS_SP(ctx) && call->free_ip != PT_REGS_IP(ctx) &&
+	       call->event.kind == WIRE_FREE && call->event.addr == addr &&
+	       call->stack[0] == caller;
+}
+
+/*
  * The thread's slot, open, when this call is an outermost one; NULL when it is nested, filtered out
  * or could not be stored. The caller's address is in stack[0] then, and the record has its header.
  * A call that the size filter drops stays open, muted: what it calls inside is no event either.
@@ -77,6 +91,10 @@ static __always_inline struct call *call_open(struct pt_regs *ctx, const struct 
 	readable = stack_caller(ctx, &caller);
 	if (call_is_nested(call, sp, caller))
 		return NULL;
+	if (req->kind == WIRE_FREE && free_is_tail(call, ctx, req->addr, caller)) {
+		call->free_ip = PT_REGS_IP(ctx); /* the next jump of the chain */
+		return NULL;
+	}
 	call_abandon(call);
 	call->sp = sp;
 	call->muted = !filter_size(req->size);
@@ -109,12 +127,14 @@ static __always_inline int call_enter(struct pt_regs *ctx, const struct request 
 /* free has no return probe: sent at entry, so that a reuse of the address always comes later. */
 static __always_inline int call_free(struct pt_regs *ctx, __u64 addr)
 {
-	struct request req = {.kind = WIRE_FREE, .size = config_min_size};
+	struct request req = {.kind = WIRE_FREE, .size = config_min_size, .addr = addr};
 	struct call *call = call_open(ctx, &req);
 
 	if (!call)
 		return 0;
 	call->sp = 0;
+	call->free_sp = PT_REGS_SP(ctx);
+	call->free_ip = PT_REGS_IP(ctx);
 	call->event.size = 0;
 	call->event.addr = addr;
 	call->event.flags |= WIRE_NOT_MEASURED;

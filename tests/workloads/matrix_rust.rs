@@ -15,17 +15,16 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::mem::ManuallyDrop;
 use std::os::unix::io::FromRawFd;
-use std::sync::atomic::{AtomicPtr, Ordering};
 
 extern "C" {
     fn _exit(code: i32) -> !;
 }
 
-/// What a pointer has been stored in may not be left out by the compiler.
-static SEEN: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
+/// The compiler may not leave out a block whose address was written here.
+static mut SEEN: *const () = std::ptr::null();
 
 fn seen<T>(pointer: *const T) {
-    SEEN.store(pointer as *mut (), Ordering::Relaxed);
+    unsafe { std::ptr::write_volatile(std::ptr::addr_of_mut!(SEEN), pointer as *const ()) }
 }
 
 #[repr(align(256))]
