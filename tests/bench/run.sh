@@ -31,7 +31,7 @@ wait_line() {
 measure() {
 	local name=$1 ready=$2
 	shift 2
-	rm -f "$work/gate" && mkfifo "$work/gate"
+	rm -f "$work"/{gate,out,said,target} && mkfifo "$work/gate" # nothing of the run before must answer
 	"$build/workloads/pairs" "$pairs" 12 <"$work/gate" >"$work/target" &
 	target=$!
 	exec 8>"$work/gate"
