@@ -3,7 +3,7 @@
 #
 #	tests/vm/run.sh                  6.1 and 6.12, side by side
 #	tests/vm/run.sh 6.12             one of them
-#	VM_TIMEOUT=60 tests/vm/run.sh    a guest is given up after 60 s (1200)
+#	VM_TIMEOUT=60 tests/vm/run.sh    a guest is given up after 60 s (2400)
 #	VM_SUITE=DIR tests/vm/run.sh     the tests of DIR in place of tests/integration
 #
 # kernel.sh fetches a kernel, guest.sh packs the guest, init runs the suite in it and sends the TAP over a second serial
@@ -19,7 +19,7 @@ set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 top=${here%/tests/vm}
 readonly here top
-readonly out=$top/build/vm limit=${VM_TIMEOUT:-1200}
+readonly out=$top/build/vm limit=${VM_TIMEOUT:-2400}
 
 die() {
 	echo "$*" >&2
