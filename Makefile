@@ -56,7 +56,8 @@ LIBS := $(shell $(PKG_CONFIG) --libs libbpf libdw libelf jansson 2>/dev/null) -l
 
 PROGRAMS := $(BUILD)/alloctrace $(BUILD)/pool-demo
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
-WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/workloads/%,$(WORKLOAD_SRC))
+WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/workloads/%,$(WORKLOAD_SRC)) \
+	$(if $(filter x86_64,$(MACHINE)),$(BUILD)/workloads/libcet.so $(BUILD)/workloads/site_probe)
 
 .PHONY: all help deps demo workloads test unit unit-programs integration vm-test bench lint fmt install clean check-build-deps
 .DELETE_ON_ERROR:
@@ -161,6 +162,8 @@ $(BUILD)/golden: tests/golden/golden.c $(call obj,$(wildcard user/out/*.c)) $(CO
 $(BUILD)/unit/test_pool: user/demo/pool.c
 $(BUILD)/unit/test_sym $(BUILD)/unit/test_sym_proc: $(wildcard user/sym/*.c)
 $(BUILD)/unit/test_sym $(BUILD)/unit/test_sym_proc: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf) -liberty
+$(BUILD)/unit/test_site: user/probe/site.c
+$(BUILD)/unit/test_site: UNIT_LIBS = -lZydis
 $(BUILD)/unit/test_functions: user/probe/functions.c
 $(BUILD)/unit/test_options: user/probe/functions.c user/cmd/options.c
 
@@ -204,6 +207,29 @@ $(BUILD)/workloads/matrix-cpp: tests/workloads/matrix_cpp.cc Makefile
 $(BUILD)/workloads/matrix-rust: tests/workloads/matrix_rust.rs Makefile
 	$(call say,WORK,$@)
 	$(Q)mkdir -p $(@D) && rustc --edition 2021 -O -g --remap-path-prefix=$(CURDIR)=. -o $@ $<
+
+# As distributions with control-flow enforcement build their libraries.
+$(BUILD)/workloads/libcet.so: tests/workloads/cet_lib.c Makefile
+	$(call say,WORK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -fcf-protection=full -fPIC -shared -Wall -Wextra $(PREFIX_MAP) -MMD -MP \
+		-MF $@.d -o $@ $<
+
+# The skeleton lies apart from what the VM takes along.
+$(BUILD)/obj/tests/workloads/site_probe.bpf.o: tests/workloads/site_probe.bpf.c | check-build-deps
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
+
+$(BUILD)/obj/tests/workloads/site_probe.skel.h: $(BUILD)/obj/tests/workloads/site_probe.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name site_probe_bpf > $@
+
+$(BUILD)/workloads/site_probe: tests/workloads/site_probe.c user/probe/uprobe.c $(BUILD)/obj/tests/workloads/site_probe.skel.h Makefile
+	$(call say,WORK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -I$(BUILD)/obj/tests/workloads $(CFLAGS) -MF $@.d -o $@ $(filter %.c,$^) $(LDFLAGS) \
+		$(shell $(PKG_CONFIG) --libs libbpf)
 
 workloads: $(WORKLOADS) ## build the programs that the tests trace
 	@$(MAKE) --no-print-directory $(addprefix $(BUILD)/workloads/,$(MATRIX))

@@ -13,6 +13,7 @@
  * with its zero. */
 #define STAPSDT_NAME      "stapsdt"
 #define STAPSDT_NOTE_TYPE 3
+#define MAX_INSTRUCTION   15
 #define MAX_CODE          (1 << 20) /* bytes of one function that are looked at */
 
 struct binary {
@@ -150,14 +151,15 @@ bool binary_has_provider(struct binary *b, const char *provider)
 int binary_find_site(struct binary *b, const struct binary_function *f, bool nop5_hazard,
 		     struct site *site)
 {
-	ssize_t n = 0;
+	bool whole = f->size && f->size <= MAX_CODE;
+	ssize_t n;
 
 	if (!b->code)
 		b->code = malloc(MAX_CODE);
 	if (!b->code)
 		return -ENOMEM;
-	if (f->size && f->size <= MAX_CODE)
-		n = pread(b->fd, b->code, f->size, (off_t)f->entry);
-	site_find(site, b->code, n == (ssize_t)f->size ? f->size : 0, nop5_hazard);
+	n = pread(b->fd, b->code, whole ? f->size : MAX_INSTRUCTION, (off_t)f->entry);
+	site_find(site, b->code, n > 0 ? (size_t)n : 0, whole && n == (ssize_t)f->size,
+		  nop5_hazard);
 	return 0;
 }

@@ -54,9 +54,37 @@ static bool is_emulated(const unsigned char *code, size_t length)
 	return length == 6 && code[0] == 0x0f && is_cond_jump(code[1] - 0x10);
 }
 
-static bool is_nop5(const unsigned char *code, size_t length)
+/* In whatever encoding: the kernel that patches 5-byte nops patches them all. */
+static bool is_nop5(const struct instruction *i)
 {
-	return length == 5 && !memcmp(code, "\x0f\x1f\x44\x00\x00", 5);
+	return i->info.mnemonic == ZYDIS_MNEMONIC_NOP && i->info.length == 5;
+}
+
+/*
+ * What uprobes do not take at all (arch/x86/kernel/uprobes.c: is_prefix_bad, the tables of good
+ * instructions, and a 66 prefix on a jump or call): a lock or a segment prefix, interrupts, port
+ * input and output, hlt and its like.
+ */
+static bool is_refused(const struct instruction *i)
+{
+	for (ZyanU8 k = 0; k < i->info.raw.prefix_count; k++) {
+		ZyanU8 prefix = i->info.raw.prefixes[k].value;
+
+		if (prefix == 0xf0 || prefix == 0x26 || prefix == 0x2e || prefix == 0x36 ||
+		    prefix == 0x3e)
+			return true;
+		if (prefix == 0x66 && i->info.attributes & ZYDIS_ATTRIB_IS_RELATIVE &&
+		    i->operands[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
+			return true;
+	}
+	switch (i->info.meta.category) {
+	case ZYDIS_CATEGORY_INTERRUPT:
+	case ZYDIS_CATEGORY_IO:
+	case ZYDIS_CATEGORY_IOSTRINGOP:
+		return true;
+	default:
+		return i->info.attributes & ZYDIS_ATTRIB_IS_PRIVILEGED;
+	}
 }
 
 /* The registers that carry arguments of the functions that are probed, and the stack pointer. */
@@ -86,11 +114,21 @@ static bool is_straight(const ZydisDecodedInstruction *i)
 	case ZYDIS_CATEGORY_INTERRUPT:
 	case ZYDIS_CATEGORY_SYSCALL:
 	case ZYDIS_CATEGORY_SYSTEM:
+	case ZYDIS_CATEGORY_STRINGOP: /* they move rsi and rdi, which are not among their operands
+					 here */
+	case ZYDIS_CATEGORY_IOSTRINGOP:
 		return false;
 	default:
 		return !(i->attributes &
 			 (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE));
 	}
+}
+
+/* Nothing behind it runs. */
+static bool is_trap(const ZydisDecodedInstruction *i)
+{
+	return i->mnemonic == ZYDIS_MNEMONIC_UD0 || i->mnemonic == ZYDIS_MNEMONIC_UD1 ||
+	       i->mnemonic == ZYDIS_MNEMONIC_UD2;
 }
 
 /* Whether a probe behind this instruction sees what one before it would have seen. */
@@ -99,7 +137,7 @@ static bool may_skip(const struct instruction *i)
 	/* endbr64 counts as CET, a multi-byte nop has a memory operand that it does not touch. */
 	if (i->info.mnemonic == ZYDIS_MNEMONIC_ENDBR64 || i->info.mnemonic == ZYDIS_MNEMONIC_NOP)
 		return true;
-	if (!is_straight(&i->info))
+	if (!is_straight(&i->info) || is_trap(&i->info))
 		return false;
 	for (size_t k = 0; k < i->info.operand_count; k++) {
 		const ZydisDecodedOperand *o = &i->operands[k];
@@ -170,7 +208,7 @@ static bool find_cheaper(struct site *site, const ZydisDecoder *decoder, const u
 	*why = "no emulated instruction near the entry";
 	for (int n = 0; n <= MAX_SKIPPED && at < size; n++, at += i.info.length) {
 		if (!decode(decoder, code + at, size - at, &i)) {
-			*why = "the code cannot be decoded";
+			*why = "the code behind the entry cannot be decoded";
 			return false;
 		}
 		if (is_emulated(code + at, i.info.length)) {
@@ -190,28 +228,28 @@ static bool find_cheaper(struct site *site, const ZydisDecoder *decoder, const u
 	return false;
 }
 
-void site_find(struct site *site, const unsigned char *code, size_t size, bool nop5_hazard)
+void site_find(struct site *site, const unsigned char *code, size_t size, bool whole,
+	       bool nop5_hazard)
 {
+	const char *why = "the end of the function is unknown";
 	struct instruction first;
 	ZydisDecoder decoder;
-	const char *why = "";
 
 	*site = (struct site){
-		.cost = SITE_STEPPED, .instruction = "?", .why = "the function's size is unknown"};
-	if (!size)
-		return;
+		.cost = SITE_STEPPED, .instruction = "?", .why = "the code cannot be decoded"};
 	start(&decoder);
-	if (!decode(&decoder, code, size, &first)) {
-		snprintf(site->why, sizeof(site->why), "the code cannot be decoded");
+	if (!decode(&decoder, code, size, &first))
 		return;
-	}
 	if (is_emulated(code, first.info.length))
 		choose(site, 0, &first, SITE_EMULATED, "the entry is emulated");
-	else if (find_cheaper(site, &decoder, code, size, &why))
+	else if (whole && find_cheaper(site, &decoder, code, size, &why))
 		return;
-	else if (nop5_hazard && is_nop5(code, first.info.length))
+	else if (nop5_hazard && is_nop5(&first))
 		choose(site, 0, &first, SITE_REFUSED,
 		       "a 5-byte nop, which this kernel patches unsafely");
+	else if (is_refused(&first))
+		choose(site, 0, &first, SITE_REFUSED,
+		       "an instruction that the kernel does not probe");
 	else
 		choose(site, 0, &first, SITE_STEPPED, why);
 }
@@ -223,9 +261,11 @@ bool site_nop5_hazard(void)
 
 #else /* other machines: the entry, always */
 
-void site_find(struct site *site, const unsigned char *code, size_t size, bool nop5_hazard)
+void site_find(struct site *site, const unsigned char *code, size_t size, bool whole,
+	       bool nop5_hazard)
 {
 	(void)code;
+	(void)whole;
 	(void)size;
 	(void)nop5_hazard;
 	*site = (struct site){.cost = SITE_STEPPED,

@@ -32,10 +32,12 @@ struct site {
 };
 
 /*
- * Finds the site of the function whose bytes are `code`, of `size` bytes (all of it, so that its
- * jumps are seen; 0: unknown, then the site is the entry). `nop5_hazard`: as site_nop5_hazard says.
+ * Finds the site of the function whose code begins with the `size` bytes at `code`. `whole`: these
+ * are all of it, so that all of its jumps are seen; without that the site is the entry.
+ * `nop5_hazard`: as site_nop5_hazard says.
  */
-void site_find(struct site *site, const unsigned char *code, size_t size, bool nop5_hazard);
+void site_find(struct site *site, const unsigned char *code, size_t size, bool whole,
+	       bool nop5_hazard);
 
 /*
  * Whether this kernel rewrites a uprobe on a 5-byte nop into a call, which overwrites the red zone
