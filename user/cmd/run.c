@@ -210,6 +210,18 @@ static int exit_code(const struct run *r, const struct report *report)
 	return r->options->exit_status ? child_exit_code(&r->child) : EXIT_DONE;
 }
 
+/* Names that could not be kept: the events are there, their locations may not be. */
+static void warn_nameless(const struct run *r)
+{
+	struct symbolizer_losses lost;
+
+	symbolizer_losses(r->symbolizer, &lost);
+	if (lost.processes || lost.mappings || lost.files || lost.addresses)
+		log_warn("names are missing: %" PRIu64 " processes, %" PRIu64 " mappings, %" PRIu64
+			 " files and %" PRIu64 " addresses were beyond what is kept",
+			 lost.processes, lost.mappings, lost.files, lost.addresses);
+}
+
 static int finish(struct run *r)
 {
 	struct report report;
@@ -221,6 +233,7 @@ static int finish(struct run *r)
 	if (r->sink.ops->finish && !r->output.error)
 		r->sink.ops->finish(&r->sink, &report);
 	output_flush(&r->output);
+	warn_nameless(r);
 	return exit_code(r, &report);
 }
 
