@@ -61,7 +61,8 @@ static __always_inline bool call_is_nested(struct call *call, __u64 sp, __u64 ca
 /*
  * Whether this free was jumped to by the one before it (jemalloc's operator delete is nothing but
  * `jmp free`): there is no return probe that would tell, but the stack pointer, the return address
- * and the block are the same, and the function is not.
+ * and the block are the same, and the function is not. free_ip stays the first of a chain: what
+ * comes there again is a new call, if of the same block.
  */
 static __always_inline bool free_is_tail(struct call *call, struct pt_regs *ctx, __u64 addr,
 					 __u64 caller)
@@ -91,10 +92,8 @@ static __always_inline struct call *call_open(struct pt_regs *ctx, const struct 
 	readable = stack_caller(ctx, &caller);
 	if (call_is_nested(call, sp, caller))
 		return NULL;
-	if (req->kind == WIRE_FREE && free_is_tail(call, ctx, req->addr, caller)) {
-		call->free_ip = PT_REGS_IP(ctx); /* the next jump of the chain */
+	if (req->kind == WIRE_FREE && free_is_tail(call, ctx, req->addr, caller))
 		return NULL;
-	}
 	call_abandon(call);
 	call->sp = sp;
 	call->muted = !filter_size(req->size);

@@ -422,3 +422,10 @@ steps_are_true() {
 	under_command "$WORKLOADS/matrix-rust" "$ROUNDS"
 	steps_are_true
 }
+
+@test "a delete that only jumps to free is one event, and the same block deleted again is another" {
+	"$ALLOCTRACE" -q -f json -o "$TRACE" -- "$WORKLOADS/tail_free" >"$BATS_TEST_TMPDIR/truth"
+	[ "$(summary '.calls["operator delete"].count')" = "$(truth deletes "$BATS_TEST_TMPDIR/truth")" ]
+	[ "$(jq -r 'select(.call == "free" and (.stack[0].file // "" | endswith("/tail_free.c"))) | 1' "$TRACE" | wc -l)" -eq 0 ]
+	balanced
+}

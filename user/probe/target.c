@@ -85,13 +85,13 @@ static int attach_object(struct target_attacher *a, const struct object *o, pid_
 		snprintf(a->why, sizeof(a->why), "%s", session_why(a->session));
 		return n;
 	}
+	if (!n)
+		return 0;
 	a->sites += (size_t)n;
-	if (n)
-		add_to_summary(a, n, o->path);
-	if (n)
-		log_debug("probed %d functions of '%s'%s", n, o->path,
-			  o->has_pools ? ", its pools included" : "");
-	for (size_t i = 0; n && i < o->site_count; i++)
+	add_to_summary(a, n, o->path);
+	log_debug("probed %d functions of '%s'%s", n, o->path,
+		  o->has_pools ? ", its pools included" : "");
+	for (size_t i = 0; i < o->site_count; i++)
 		log_debug("  %-16s +%" PRIu64 " %s: %s (%s)", functions[o->sites[i].function].name,
 			  o->sites[i].site.skip,
 			  o->sites[i].site.cost == SITE_EMULATED ? "emulated" : "single-stepped",
