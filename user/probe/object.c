@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "probe/binary.h"
@@ -68,16 +67,13 @@ static int find_sites(struct object *o, struct binary *b)
 int object_init(struct object *o, int fd, const char *path)
 {
 	struct binary *b = NULL;
-	struct stat st;
 	int err;
 
 	*o = (struct object){.fd = fd, .path = strdup(path)};
-	if (!o->path || fstat(fd, &st)) {
+	if (!o->path) {
 		err = -ENOMEM;
 		goto out;
 	}
-	o->device = st.st_dev;
-	o->inode = st.st_ino;
 	b = binary_new(fd, &err);
 	if (!b)
 		goto out;

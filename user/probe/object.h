@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One ELF file as the probes see it: at which file offsets the traced functions begin, and whether
- * it holds pools that announce themselves. An object is known by device and inode, never by its
- * name, and is reached through an open descriptor, so that what is probed is the file that was
- * looked at.
+ * it holds pools that announce themselves. It is reached through an open descriptor, never by its
+ * name, so that what is probed is the file that was looked at.
  */
 #ifndef ALLOCTRACE_PROBE_OBJECT_H
 #define ALLOCTRACE_PROBE_OBJECT_H
@@ -25,10 +24,8 @@ struct object_site {
 };
 
 struct object {
-	int fd;     /* owned; -1 when there is none */
-	char *path; /* owned; as mapped, for people */
-	dev_t device;
-	ino_t inode;
+	int fd;            /* owned; -1 when there is none */
+	char *path;        /* owned; as mapped, for people */
 	size_t site_count; /* each offset once: two names of one address are one site */
 	struct object_site sites[OBJECT_MAX_SITES];
 	bool has_pools; /* USDT notes of provider "alloctrace" */
