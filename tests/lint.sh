@@ -40,5 +40,6 @@ step cppcheck check
 step shellcheck shellcheck -x "${scripts[@]}"
 step layers tests/layers.sh
 step drift tests/drift.sh
+step arm64 tests/arm64.sh
 step sizes sizes
 exit "$bad"

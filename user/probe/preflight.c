@@ -8,8 +8,13 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "core/log.h"
+
+#define INITIAL_PID_NAMESPACE 0xEFFFFFFCU /* include/linux/proc_ns.h: PROC_PID_INIT_INO */
 
 static uint64_t effective_capabilities(void)
 {
@@ -58,6 +63,14 @@ static int check_privileges(char *why, char *hint, size_t len)
 	return -EPERM;
 }
 
+/* The kernel side tells PIDs as the initial namespace has them; /proc must show the same. */
+static bool is_in_initial_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) || st.st_ino == INITIAL_PID_NAMESPACE;
+}
+
 int preflight_check(char *why, char *hint, size_t len)
 {
 	int err;
@@ -74,5 +87,28 @@ int preflight_check(char *why, char *hint, size_t len)
 			 "distributions do");
 		return -EOPNOTSUPP;
 	}
+	if (!is_in_initial_namespace()) {
+		snprintf(why, len, "alloctrace runs in a PID namespace of its own");
+		snprintf(hint, len,
+			 "run it on the host, or in a container with the host's PIDs (--pid=host)");
+		return -EOPNOTSUPP;
+	}
 	return 0;
+}
+
+void preflight_describe(bool multi, bool nop5_hazard, bool seccomp_hazard)
+{
+	log_debug("uprobes by %s",
+		  multi ? "one multi link for all places of a program"
+			: "one perf event a place: no multi links that filter by process here");
+	if (nop5_hazard)
+		log_debug("uprobes on 5-byte nops are not safe here (the kernel patches them into "
+			  "calls): none is placed on one");
+	else
+		log_debug("uprobes on 5-byte nops are safe here");
+	if (seccomp_hazard)
+		log_debug("return probes are not safe here in processes under seccomp: their "
+			  "filters may refuse the system call that returns");
+	else
+		log_debug("return probes are safe here in processes under seccomp");
 }
