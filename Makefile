@@ -36,7 +36,12 @@ CORE_SRC := $(wildcard user/core/*.c)
 USER_SRC := user/main.c $(wildcard user/cmd/*.c user/probe/*.c user/sym/*.c user/out/*.c)
 DEMO_SRC := $(wildcard user/demo/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
-WORKLOAD_SRC := $(filter-out %/cet_lib.c %/site_probe.c %.bpf.c,$(wildcard tests/workloads/*.c))
+WORKLOAD_SRC := $(filter-out %/cet_lib.c %/site_probe.c %/lone.c %/nobody.c %/own_lib.c %/plugin.c %.bpf.c,\
+	$(wildcard tests/workloads/*.c))
+# Programs that are built once more, with other switches, and libraries.
+VARIANTS := prefixed-je prefixed-mi prefixed-tc prefixed-rjem otel-semaphores rust_names-mangled \
+	libarena.so libotel.so libplugin.so liblone.so libown.so
+NOBODIES := libnobody-outside.so libnobody-data.so libnobody-junk.so libnobody-absolute.so
 
 C_FILES = $(shell git ls-files 'bpf/*.[ch]' 'user/**.[ch]' 'tests/**.[ch]' 2>/dev/null)
 
@@ -45,9 +50,13 @@ can_link = $(shell echo 'int main(void){return 0;}' | $(1) -x c -o /dev/null - $
 MATRIX = matrix-late \
 	$(call can_link,$(CC),-static,matrix-static matrix-static-stripped) \
 	$(call can_link,musl-gcc,-static,matrix-musl) \
-	$(call can_link,$(CC),-ljemalloc,matrix-jemalloc) \
+	$(call can_link,$(CC),-ljemalloc,matrix-jemalloc prefixed-jemalloc) \
+	$(if $(MIMALLOC),prefixed-mimalloc) $(if $(TCMALLOC),prefixed-tcmalloc) \
 	$(if $(shell command -v $(CXX)),matrix-cpp) \
-	$(if $(shell command -v rustc),matrix-rust)
+	$(if $(shell command -v rustc),matrix-rust matrix-rust-stripped)
+# The libraries themselves: what their -dev packages would bring is not needed.
+MIMALLOC = $(firstword $(foreach l,libmimalloc.so.2 libmimalloc.so.3,$(call can_link,$(CC),-l:$(l),-l:$(l))))
+TCMALLOC = $(call can_link,$(CC),-l:libtcmalloc_minimal.so.4,-l:libtcmalloc_minimal.so.4)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 CORE_LIB := $(BUILD)/libcore.a
@@ -57,7 +66,8 @@ LIBS := $(shell $(PKG_CONFIG) --libs libbpf libdw libelf jansson 2>/dev/null) -l
 PROGRAMS := $(BUILD)/alloctrace $(BUILD)/pool-demo
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/workloads/%,$(WORKLOAD_SRC)) \
-	$(if $(filter x86_64,$(MACHINE)),$(BUILD)/workloads/libcet.so $(BUILD)/workloads/site_probe)
+	$(addprefix $(BUILD)/workloads/,$(VARIANTS)) \
+	$(if $(filter x86_64,$(MACHINE)),$(addprefix $(BUILD)/workloads/,libcet.so site_probe $(NOBODIES)))
 
 .PHONY: all help deps demo workloads test unit unit-programs integration vm-test bench lint fmt install clean check-build-deps
 .DELETE_ON_ERROR:
@@ -164,8 +174,12 @@ $(BUILD)/unit/test_sym $(BUILD)/unit/test_sym_proc: $(wildcard user/sym/*.c)
 $(BUILD)/unit/test_sym $(BUILD)/unit/test_sym_proc: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf) -liberty
 $(BUILD)/unit/test_site: user/probe/site.c
 $(BUILD)/unit/test_site: UNIT_LIBS = -lZydis
-$(BUILD)/unit/test_functions: user/probe/functions.c
-$(BUILD)/unit/test_options: user/probe/functions.c user/cmd/options.c
+$(BUILD)/unit/test_hazard: user/probe/hazard.c user/sym/proc.c user/sym/regular.c
+$(BUILD)/unit/test_hazard: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libbpf)
+$(filter $(BUILD)/unit/test_functions%,$(UNIT_TESTS)): user/probe/functions.c
+$(BUILD)/unit/test_options $(BUILD)/unit/test_options_functions: user/probe/functions.c user/cmd/options.c user/cmd/values.c
+$(BUILD)/unit/test_values: user/cmd/values.c
+$(BUILD)/unit/test_loader: user/probe/loader.c
 
 $(BUILD)/unit/%: tests/unit/%.c $(CORE_LIB)
 	$(call say,TEST,$@)
@@ -208,6 +222,46 @@ $(BUILD)/workloads/matrix-rust: tests/workloads/matrix_rust.rs Makefile
 	$(call say,WORK,$@)
 	$(Q)mkdir -p $(@D) && rustc --edition 2021 -O -g --remap-path-prefix=$(CURDIR)=. -o $@ $<
 
+$(BUILD)/workloads/matrix-rust-stripped: $(BUILD)/workloads/matrix-rust
+	$(call say,WORK,$@)
+	$(Q)strip -o $@ $<
+
+# One source, many names: own allocators with a prefix, and those of libraries.
+$(BUILD)/workloads/prefixed-je: VARIANT = -DPREFIX=je_ -DMALLOCX
+$(BUILD)/workloads/prefixed-rjem: VARIANT = -DPREFIX=_rjem_ -DMALLOCX
+$(BUILD)/workloads/prefixed-mi: VARIANT = -DPREFIX=mi_
+$(BUILD)/workloads/prefixed-tc: VARIANT = -DPREFIX=tc_
+$(BUILD)/workloads/prefixed-jemalloc: VARIANT = -DPREFIX= -DLINKED -DMALLOCX -ljemalloc
+$(BUILD)/workloads/prefixed-mimalloc: VARIANT = -DPREFIX=mi_ -DLINKED $(MIMALLOC)
+$(BUILD)/workloads/prefixed-tcmalloc: VARIANT = -DPREFIX=tc_ -DLINKED $(TCMALLOC)
+
+$(addprefix $(BUILD)/workloads/prefixed-,je mi tc rjem jemalloc mimalloc tcmalloc): tests/workloads/prefixed.c Makefile
+	$(call say,WORK,$@)
+	$(call work,$(CC),$(VARIANT))
+
+$(BUILD)/workloads/otel-semaphores: tests/workloads/otel.c Makefile
+	$(call say,WORK,$@)
+	$(call work,$(CC),-DSEMAPHORES)
+
+$(BUILD)/workloads/rust_names-mangled: tests/workloads/rust_names.c Makefile
+	$(call say,WORK,$@)
+	$(call work,$(CC),-DMANGLED)
+
+as_library = $(Q)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE -fno-builtin $(WORKLOAD_FLAGS) -fPIC -shared \
+	-MF $@.d -o $@ $< $(1)
+
+$(BUILD)/workloads/libown.so: tests/workloads/own_lib.c Makefile
+	$(call say,WORK,$@)
+	$(call as_library)
+
+$(BUILD)/workloads/libnobody-%.so: tests/workloads/nobody.c Makefile
+	$(call say,WORK,$@)
+	$(call as_library,-D$(shell echo $* | tr a-z A-Z))
+
+$(BUILD)/workloads/lib%.so: tests/workloads/%.c Makefile
+	$(call say,WORK,$@)
+	$(call as_library,-DLIBRARY)
+
 # As distributions with control-flow enforcement build their libraries.
 $(BUILD)/workloads/libcet.so: tests/workloads/cet_lib.c Makefile
 	$(call say,WORK,$@)
@@ -247,8 +301,16 @@ $(BUILD)/bench/floor: tests/bench/floor.c $(BUILD)/bench/floor.skel.h
 	$(call say,BENCH,$@)
 	$(Q)$(CC) $(CPPFLAGS) -I$(BUILD)/bench $(CFLAGS) -o $@ $< $(LIBS)
 
-bench: all workloads $(BUILD)/bench/floor ## cost per malloc/free pair beside the peers (MEMLEAK=path adds memleak)
-	@$(SUDO) MEMLEAK=$(MEMLEAK) tests/bench/run.sh
+# The same workload with what -k walks.
+$(BUILD)/bench/pairs-fp: tests/workloads/pairs.c Makefile
+	$(call say,BENCH,$@)
+	$(call work,$(CC),-fno-omit-frame-pointer)
+
+# What run.sh reads, if it was set: sudo drops the environment.
+BENCH_ENV = $(foreach v,ROUNDS PAIRS CURVE_ROUNDS CURVE_SECONDS RATES MEMLEAK,$(if $($(v)),$(v)='$($(v))'))
+
+bench: all $(BUILD)/workloads/pairs $(BUILD)/bench/floor $(BUILD)/bench/pairs-fp ## what tracing costs, beside the peers (MEMLEAK=path)
+	@$(SUDO) env BUILD=$(BUILD) $(BENCH_ENV) tests/bench/run.sh
 
 install: all ## install below PREFIX (default /usr/local)
 	install -D -m 0755 $(BUILD)/alloctrace $(DESTDIR)$(PREFIX)/bin/alloctrace

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * Entry points only. One program serves all functions of one argument shape; the attach cookie says
- * which function it is (user/probe/functions.c is the table). The way of an event: filter,
- * inflight, stack, emit.
+ * Entry points only. One program serves all functions that hand out blocks, one those that take
+ * them back; the attach cookie says which function it is and where its arguments lie
+ * (user/probe/functions.c is the table). The way of an event: filter, inflight, sample, stack,
+ * emit.
  */
 #include <stdbool.h>
 #include <stddef.h>
 #include <linux/bpf.h>
 #include <linux/ptrace.h>
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 #include <bpf/usdt.bpf.h>
 
@@ -16,7 +18,10 @@
 #include "config.bpf.h"
 #include "filter.bpf.h"
 #include "stack.bpf.h"
+#include "task.bpf.h"
 #include "emit.bpf.h"
+#include "sample.bpf.h"
+#include "arguments.bpf.h"
 #include "inflight.bpf.h"
 #include "pool.bpf.h"
 #include "thread.bpf.h"
@@ -24,77 +29,16 @@
 /* Part of the object: the kernel takes task storage only from GPL-compatible programs. */
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-/* ~0 on overflow. The barrier hides the idiom from clang, which would make it a 128-bit product. */
-static __always_inline __u64 product(__u64 a, __u64 b)
+SEC("uprobe")
+int enter(struct pt_regs *ctx)
 {
-	__u64 limit = b ? ~0ULL / b : ~0ULL;
-
-	barrier_var(limit);
-	return a > limit ? ~0ULL : a * b;
+	return call_enter(ctx);
 }
 
-SEC("uprobe") /* f(size) */
-int enter_size(struct pt_regs *ctx)
-{
-	struct request req = {.kind = WIRE_ALLOC, .size = PT_REGS_PARM1(ctx)};
-	return call_enter(ctx, &req);
-}
-
-SEC("uprobe") /* f(count, size) */
-int enter_count_size(struct pt_regs *ctx)
-{
-	struct request req = {.kind = WIRE_ALLOC,
-			      .size = product(PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx))};
-	return call_enter(ctx, &req);
-}
-
-SEC("uprobe") /* f(align, size) */
-int enter_align_size(struct pt_regs *ctx)
-{
-	struct request req = {
-		.kind = WIRE_ALLOC, .align = PT_REGS_PARM1(ctx), .size = PT_REGS_PARM2(ctx)};
-	return call_enter(ctx, &req);
-}
-
-SEC("uprobe") /* f(size, align) */
-int enter_size_align(struct pt_regs *ctx)
-{
-	struct request req = {
-		.kind = WIRE_ALLOC, .size = PT_REGS_PARM1(ctx), .align = PT_REGS_PARM2(ctx)};
-	return call_enter(ctx, &req);
-}
-
-SEC("uprobe") /* f(memptr, align, size) */
-int enter_memptr(struct pt_regs *ctx)
-{
-	struct request req = {.kind = WIRE_ALLOC,
-			      .memptr = PT_REGS_PARM1(ctx),
-			      .align = PT_REGS_PARM2(ctx),
-			      .size = PT_REGS_PARM3(ctx)};
-	return call_enter(ctx, &req);
-}
-
-SEC("uprobe") /* f(block, size) */
-int enter_realloc(struct pt_regs *ctx)
-{
-	struct request req = {
-		.kind = WIRE_REALLOC, .old_addr = PT_REGS_PARM1(ctx), .size = PT_REGS_PARM2(ctx)};
-	return call_enter(ctx, &req);
-}
-
-SEC("uprobe") /* f(block, count, size) */
-int enter_reallocarray(struct pt_regs *ctx)
-{
-	struct request req = {.kind = WIRE_REALLOC,
-			      .old_addr = PT_REGS_PARM1(ctx),
-			      .size = product(PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx))};
-	return call_enter(ctx, &req);
-}
-
-SEC("uprobe") /* f(block) */
+SEC("uprobe")
 int enter_free(struct pt_regs *ctx)
 {
-	return call_free(ctx, PT_REGS_PARM1(ctx));
+	return call_free(ctx);
 }
 
 SEC("uretprobe")
@@ -125,6 +69,31 @@ SEC("usdt")
 int pool_destroy(struct pt_regs *ctx)
 {
 	return pool_destroyed(ctx);
+}
+
+SEC("usdt")
+int otel_alloc(struct pt_regs *ctx)
+{
+	return otel_allocated(ctx);
+}
+
+SEC("usdt")
+int otel_free(struct pt_regs *ctx)
+{
+	return otel_freed(ctx);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
+{
+	return process_forks(parent, child);
+}
+
+SEC("raw_tp/sched_process_exit")
+int process_exit(void *ctx)
+{
+	(void)ctx;
+	return process_exits();
 }
 
 SEC("raw_tp/sched_process_exit")

@@ -15,6 +15,11 @@ const volatile __u64 config_cgroup; /* id of a cgroup; those below it count */
 const volatile __u32 config_cgroup_level;
 const volatile __u64 config_min_size;
 const volatile __u64 config_max_size = ~0ULL;
+const volatile bool config_follow;        /* only processes in `followed` */
+const volatile __u64 config_sample_bytes; /* 0: every call is an event */
+#define LOG2_STEPS 1024
+const volatile __u64
+	config_log2[LOG2_STEPS + 1]; /* log2(1 + i / LOG2_STEPS), 32 bits behind the point */
 
 /*
  * The gate: closed until every probe is in its place, and again before the final report, so that a
@@ -29,8 +34,14 @@ bool gate_open;
  */
 struct call {
 	__u64 sp;     /* stack pointer at entry of the open outermost call; 0: none is open */
-	__u64 memptr; /* posix_memalign's first argument */
-	__u64 muted;  /* the open call is filtered out */
+	__u64 memptr; /* where the call leaves its block, when it does not return it */
+	__u8 muted;   /* the open call is filtered out */
+	__u8 silent; /* the open call is counted, and no event: neither of its blocks was sampled */
+	__u8 sampled, old_sampled; /* its new block, and the one passed in, are followed */
+	__u8 returns_size;         /* xallocx */
+	__u8 seeded;               /* until_sample has been drawn */
+	__u16 reserved;
+	__s64 until_sample;     /* bytes that this thread may still ask for until one is sampled */
 	__u64 free_sp, free_ip; /* of the last free, which `event` and `stack` still hold */
 	struct wire_event event;
 	__u64 stack[WIRE_MAX_FRAMES];
@@ -54,6 +65,36 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } counters SEC(".maps");
+
+/* Processes that are traced with config_follow: its children are added as they are made. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 16);
+	__type(key, __u32); /* tgid */
+	__type(value, __u8);
+} followed SEC(".maps");
+
+struct sample_key {
+	__u64 addr, tgid;
+};
+
+/* Blocks that were sampled and are live: their frees are events. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 20);
+	__type(key, struct sample_key);
+	__type(value, __u8);
+} sampled SEC(".maps");
+
+/* With config_sample_bytes, the books of all calls, by row of the table of functions. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, struct wire_totals);
+} totals SEC(".maps");
 
 /*
  * Atomic although per CPU: a uprobe's program may be preempted by another one on the same CPU

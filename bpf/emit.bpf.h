@@ -3,6 +3,18 @@
 #ifndef ALLOCTRACE_EMIT_BPF_H
 #define ALLOCTRACE_EMIT_BPF_H
 
+/* A process in a PID namespace of its own has a second pair of numbers. */
+static __always_inline void event_inside(struct wire_event *e)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	unsigned int level = task->thread_pid->level;
+
+	if (!level)
+		return;
+	e->ns_tid = pid_inside(task->thread_pid, level);
+	e->ns_tgid = pid_inside(task->signal->pids[PID_OF_PROCESS], level);
+}
+
 static __always_inline void event_begin(struct wire_event *e, __u64 pid_tgid, __u8 kind,
 					__u8 function)
 {
@@ -13,6 +25,7 @@ static __always_inline void event_begin(struct wire_event *e, __u64 pid_tgid, __
 	e->tgid = pid_tgid >> 32;
 	e->tid = (__u32)pid_tgid;
 	bpf_get_current_comm(e->comm, sizeof(e->comm));
+	event_inside(e);
 }
 
 /*

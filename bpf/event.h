@@ -17,7 +17,7 @@
 
 #include <linux/types.h>
 
-#define WIRE_VERSION    1
+#define WIRE_VERSION    2
 #define WIRE_COMM_LEN   16
 #define WIRE_NAME_LEN   64
 #define WIRE_MAX_FRAMES 128 /* the caller and 127 above it */
@@ -37,7 +37,10 @@ enum wire_flags {
 	WIRE_NO_CALLER = 1 << 1,    /* the word at the stack pointer could not be read */
 	WIRE_NOT_MEASURED = 1 << 2, /* latency_ns says nothing */
 	WIRE_BY_REALLOC = 1 << 3,   /* a free that was a realloc to size 0 */
-	WIRE_ALL_FLAGS = (1 << 4) - 1,
+	WIRE_OTEL = 1 << 4, /* a pool's event, by OpenTelemetry's probes: it has no address */
+	WIRE_OLD_UNSAMPLED = 1 << 5, /* realloc of a block that sampling had left out */
+	WIRE_NEW_UNSAMPLED = 1 << 6, /* realloc whose new block sampling leaves out */
+	WIRE_ALL_FLAGS = (1 << 7) - 1,
 };
 
 /* Why an event did not reach the ring, or reached it incomplete: index of the counters map. */
@@ -48,11 +51,33 @@ enum wire_counter {
 	WIRE_LOST_UNPAIRED,    /* a call that was left without a return: longjmp, exception */
 	WIRE_UNREADABLE_STACK, /* event kept, but without its caller */
 	WIRE_MAIN_LEFT,        /* main threads that left while others of their process went on */
+	WIRE_UNTRACKED,        /* sampled blocks whose free will not be known: the map was full */
+	WIRE_UNFOLLOWED,       /* children that could not be followed: the map was full */
 	WIRE_NR_COUNTERS,
 };
 
-/* What an entry program learns from its attach cookie: which function this is. */
-#define WIRE_COOKIE(function) ((__u64)(function))
+/*
+ * What an entry program learns from its attach cookie: which function this is, and, where the shape
+ * is not the program's own, the numbers of its arguments (from 1; 0: none).
+ */
+enum wire_arg {
+	WIRE_ARG_SIZE,
+	WIRE_ARG_COUNT,
+	WIRE_ARG_ALIGN,
+	WIRE_ARG_FLAGS, /* jemalloc's: the low six bits are the alignment's logarithm */
+	WIRE_ARG_PTR,
+	WIRE_ARG_OUT,
+	WIRE_ARG_RETURNS_SIZE, /* not a number: the function returns the size it achieved */
+};
+
+#define WIRE_COOKIE_ARG(number, arg)    ((__u64)(number) << (8 + 4 * (arg)))
+#define WIRE_COOKIE_FUNCTION(cookie)    ((__u8)(cookie))
+#define WIRE_COOKIE_NUMBER(cookie, arg) ((cookie) >> (8 + 4 * (arg)) & 15)
+
+/* With --sample-bytes: the books of one function, kept by the kernel side for all its calls. */
+struct wire_totals {
+	__u64 count, bytes, failed, null, freed;
+};
 
 struct wire_event {
 	__u8 version;
@@ -63,13 +88,15 @@ struct wire_event {
 	__u16 reserved;
 	__u32 tgid;
 	__u32 tid;
-	__u64 ts_ns;      /* CLOCK_MONOTONIC at entry; pools: when the operation was reported */
-	__u64 latency_ns; /* return minus entry; pools: timed inside the process */
-	__u64 size;       /* bytes asked for; ~0 when count * size overflowed */
-	__u64 align;      /* 0: not asked for */
-	__u64 addr;       /* the block; 0 when the call failed */
-	__u64 old_addr;   /* realloc: the block that was passed in */
-	__u64 pool;       /* the pool's own address; 0: not a pool's */
+	__u64 ts_ns;          /* CLOCK_MONOTONIC at entry; pools: when the operation was reported */
+	__u64 latency_ns;     /* return minus entry; pools: timed inside the process */
+	__u64 size;           /* bytes asked for; ~0 when count * size overflowed */
+	__u64 align;          /* 0: not asked for */
+	__u64 addr;           /* the block; 0 when the call failed */
+	__u64 old_addr;       /* realloc: the block that was passed in */
+	__u64 pool;           /* the pool's own address; 0: not a pool's */
+	__u64 weighted_bytes; /* what this allocation stands for; 0: itself */
+	__u32 ns_tgid, ns_tid; /* as its own PID namespace counts them; 0: it is the initial one */
 	char comm[WIRE_COMM_LEN];
 };
 
@@ -79,7 +106,7 @@ struct wire_event {
 #define wire_pool_chunk_size  align
 #define wire_pool_chunk_count old_addr
 
-_Static_assert(sizeof(struct wire_event) == 88, "the wire has no hidden padding");
+_Static_assert(sizeof(struct wire_event) == 104, "the wire has no hidden padding");
 _Static_assert(__builtin_offsetof(struct wire_event, ts_ns) == 16,
 	       "the wire has no hidden padding");
 

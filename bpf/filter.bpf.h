@@ -17,9 +17,16 @@ static __always_inline bool filter_comm(void)
 	return true;
 }
 
+static __always_inline bool filter_followed(__u32 tgid)
+{
+	return bpf_map_lookup_elem(&followed, &tgid);
+}
+
 static __always_inline bool filter_task(__u64 pid_tgid)
 {
 	if (!gate_open || (__u32)(pid_tgid >> 32) == config_own_tgid)
+		return false;
+	if (config_follow && !filter_followed(pid_tgid >> 32))
 		return false;
 	if (config_by_uid && (__u32)bpf_get_current_uid_gid() != config_uid)
 		return false;

@@ -4,28 +4,18 @@
  *
  * No depth is counted, the stack pointer tells: a thread's stack grows down, so
  *
- *	entry below the open call's sp	-> nested, ignored
- *	entry at the same sp		-> a tail call out of the open function when the word at sp
- *is the kernel's return trampoline (a page's first byte), else as below entry above it
- *-> the open call was left by longjmp or an exception and will never return: counted as unpaired,
- *and forgotten return at sp + 8		-> the open call ends; any other return is a nested
- *one's
+ *	entry below the open call's sp: nested, ignored
+ *	entry at the same sp: a tail call out of the open function when the word at sp is the
+ *		kernel's return trampoline (a page's first byte), else as above it
+ *	entry above it: the open call was left by longjmp or an exception and will never return;
+ *		counted as unpaired, and forgotten
+ *	return at sp + 8: the open call ends; any other return is a nested one's
  *
  * A counter of depth would stay wrong for ever after the first longjmp; this heals at the next
- *call.
+ * call.
  */
 #ifndef ALLOCTRACE_INFLIGHT_BPF_H
 #define ALLOCTRACE_INFLIGHT_BPF_H
-
-/* What an entry program found in its argument registers. */
-struct request {
-	__u8 kind;
-	__u64 size;
-	__u64 align;
-	__u64 old_addr;
-	__u64 memptr;
-	__u64 addr; /* free */
-};
 
 /* The thread's slot, whatever is in it; NULL, and counted as lost, when there is no memory for one.
  */
@@ -44,7 +34,7 @@ static __always_inline struct call *call_slot(void)
 /* What was open on this thread will never return. */
 static __always_inline void call_abandon(struct call *call)
 {
-	if (call->sp && !call->muted)
+	if (call->sp && !call->muted && !call->silent)
 		count(WIRE_LOST_UNPAIRED);
 	call->sp = 0;
 }
@@ -70,6 +60,21 @@ static __always_inline bool free_is_tail(struct call *call, struct pt_regs *ctx,
 	return call->free_sp == PT_REGS_SP(ctx) && call->free_ip != PT_REGS_IP(ctx) &&
 	       call->event.kind == WIRE_FREE && call->event.addr == addr &&
 	       call->stack[0] == caller;
+}
+
+/* With sampling: which blocks of the call are followed, and whether it is an event at all. */
+static __always_inline void call_sample(struct call *call, const struct request *req,
+					__u64 pid_tgid)
+{
+	call->silent = 0;
+	if (!config_sample_bytes)
+		return;
+	call->sampled = req->kind != WIRE_FREE && sample_takes(call, req->size);
+	call->old_sampled =
+		sample_forget(pid_tgid, req->kind == WIRE_FREE ? req->addr : req->old_addr);
+	call->silent = !call->sampled && !call->old_sampled;
+	totals_enter(req->function, req->kind == WIRE_FREE ? 0 : req->size,
+		     req->kind == WIRE_FREE && !req->addr);
 }
 
 /*
@@ -99,13 +104,17 @@ static __always_inline struct call *call_open(struct pt_regs *ctx, const struct 
 	call->muted = !filter_size(req->size);
 	if (call->muted)
 		return NULL;
-	count(WIRE_ENTERED);
-	event_begin(&call->event, pid_tgid, req->kind, (__u8)bpf_get_attach_cookie(ctx));
+	call_sample(call, req, pid_tgid);
+	event_begin(&call->event, pid_tgid, req->kind, req->function);
 	call->event.size = req->size;
 	call->event.align = req->align;
 	call->event.old_addr = req->old_addr;
 	call->memptr = req->memptr;
+	call->returns_size = req->returns_size;
 	call->stack[0] = caller;
+	if (call->silent)
+		return call;
+	count(WIRE_ENTERED);
 	if (!readable) {
 		call->event.flags |= WIRE_NO_CALLER;
 		count(WIRE_UNREADABLE_STACK);
@@ -114,39 +123,51 @@ static __always_inline struct call *call_open(struct pt_regs *ctx, const struct 
 }
 
 /* The allocating half: remember, and read the clock as the very last thing. */
-static __always_inline int call_enter(struct pt_regs *ctx, const struct request *req)
+static __always_inline int call_enter(struct pt_regs *ctx)
 {
-	struct call *call = call_open(ctx, req);
+	struct request req;
+	struct call *call;
 
+	request_read(&req, ctx);
+	call = call_open(ctx, &req);
 	if (call)
 		call->event.ts_ns = bpf_ktime_get_ns();
 	return 0;
 }
 
 /* free has no return probe: sent at entry, so that a reuse of the address always comes later. */
-static __always_inline int call_free(struct pt_regs *ctx, __u64 addr)
+static __always_inline int call_free(struct pt_regs *ctx)
 {
-	struct request req = {.kind = WIRE_FREE, .size = config_min_size, .addr = addr};
-	struct call *call = call_open(ctx, &req);
+	struct request req;
+	struct call *call;
 
+	request_read_free(&req, ctx);
+	call = call_open(ctx, &req);
 	if (!call)
 		return 0;
 	call->sp = 0;
 	call->free_sp = PT_REGS_SP(ctx);
 	call->free_ip = PT_REGS_IP(ctx);
 	call->event.size = 0;
-	call->event.addr = addr;
+	call->event.addr = req.addr;
+	if (call->silent)
+		return 0;
 	call->event.flags |= WIRE_NOT_MEASURED;
 	call->event.ts_ns = bpf_ktime_get_ns();
 	emit_with_stack(call, ctx);
 	return 0;
 }
 
-/* posix_memalign returns an error number and leaves the block in *memptr. */
+/*
+ * posix_memalign returns an error number and leaves the block in *memptr; xallocx returns the size
+ * that it could make of the block, which stays where it is.
+ */
 static __always_inline __u64 call_result(struct call *call, __u64 ret)
 {
 	__u64 addr = 0;
 
+	if (call->returns_size)
+		return ret < call->event.size ? 0 : call->event.old_addr;
 	if (!call->memptr)
 		return ret;
 	if (ret == 0)
@@ -174,6 +195,25 @@ static __always_inline void call_settle(struct wire_event *e, __u64 addr)
 		e->flags |= WIRE_FAILED;
 }
 
+/* With sampling: what the books and the map of followed blocks make of the outcome. */
+static __always_inline void call_follow(struct call *call)
+{
+	struct wire_event *e = &call->event;
+	bool failed = e->flags & WIRE_FAILED;
+
+	totals_settle(e->function, e);
+	if (failed && call->old_sampled)
+		sample_remember(e, e->old_addr);
+	if (!failed && e->kind != WIRE_FREE && call->sampled)
+		sample_remember(e, e->addr);
+	if (failed || e->kind != WIRE_REALLOC)
+		return;
+	if (!call->old_sampled)
+		e->flags |= WIRE_OLD_UNSAMPLED;
+	if (!call->sampled)
+		e->flags |= WIRE_NEW_UNSAMPLED;
+}
+
 static __always_inline int call_leave(struct pt_regs *ctx)
 {
 	__u64 now = bpf_ktime_get_ns();
@@ -187,7 +227,10 @@ static __always_inline int call_leave(struct pt_regs *ctx)
 		return 0;
 	call->event.latency_ns = now - call->event.ts_ns;
 	call_settle(&call->event, call_result(call, PT_REGS_RC(ctx)));
-	emit_with_stack(call, ctx);
+	if (config_sample_bytes)
+		call_follow(call);
+	if (!call->silent)
+		emit_with_stack(call, ctx);
 	return 0;
 }
 

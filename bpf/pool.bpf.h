@@ -94,6 +94,49 @@ static __always_inline int pool_freed(struct pt_regs *ctx)
 	return pool_end(ctx, call, pool_arg(ctx, 2), pool_arg(ctx, 3));
 }
 
+/*
+ * OpenTelemetry's pair (its eBPF profiler's design document 00003): otel_memory:alloc(ptr, size,
+ * weighted_bytes) and otel_memory:free(ptr). The allocator samples by itself and says what each
+ * sample stands for. One pool a process.
+ */
+#define OTEL_POOL 1
+
+static __always_inline struct call *otel_begin(struct pt_regs *ctx, __u8 kind)
+{
+	struct call *call = pool_begin(ctx, kind);
+
+	if (!call)
+		return NULL;
+	call->event.addr = call->event.pool; /* the first argument */
+	call->event.pool = OTEL_POOL;
+	call->event.flags |= WIRE_OTEL;
+	return call;
+}
+
+static __always_inline int otel_allocated(struct pt_regs *ctx)
+{
+	__u64 size = pool_arg(ctx, 1);
+	struct call *call;
+
+	if (!filter_size(size))
+		return 0;
+	call = otel_begin(ctx, WIRE_POOL_ALLOC);
+	if (!call)
+		return 0;
+	call->event.size = size;
+	call->event.weighted_bytes = pool_arg(ctx, 2);
+	if (!call->event.addr)
+		call->event.flags |= WIRE_FAILED;
+	return pool_end(ctx, call, 0, 0);
+}
+
+static __always_inline int otel_freed(struct pt_regs *ctx)
+{
+	struct call *call = otel_begin(ctx, WIRE_POOL_FREE);
+
+	return call ? pool_end(ctx, call, 0, 0) : 0;
+}
+
 static __always_inline int pool_destroyed(struct pt_regs *ctx)
 {
 	struct call *call = pool_begin(ctx, WIRE_POOL_DESTROY);

@@ -1,27 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
+ * Threads and processes that come and go.
+ *
  * A probe that a perf event scopes to a process is tied to the address space of its main thread.
  * When that leaves by pthread_exit, the kernel drops the probe, although other threads go on
- * calling, and nothing tells. This does. Multi links do not have the problem, and then this is not
- * loaded.
+ * calling, and nothing tells: thread_exits does. Multi links do not have the problem, and then it
+ * is not loaded.
+ *
+ * With config_follow a process is traced when its parent is: it is known before it runs.
  */
 #ifndef ALLOCTRACE_THREAD_BPF_H
 #define ALLOCTRACE_THREAD_BPF_H
-
-#define SIGNAL_GROUP_EXIT 4 /* linux/sched/signal.h: the whole process ends */
-
-struct signal_struct {
-	struct {
-		int counter;
-	} live; /* threads that have not begun to exit */
-	unsigned int flags;
-} __attribute__((preserve_access_index));
-
-struct task_struct {
-	int pid;
-	int tgid;
-	struct signal_struct *signal;
-} __attribute__((preserve_access_index));
 
 /* In do_exit, behind the decrement of `live`. Only threads that were traced have storage. */
 static __always_inline int thread_exits(void)
@@ -33,6 +22,29 @@ static __always_inline int thread_exits(void)
 		return 0;
 	if (bpf_task_storage_get(&calls, task, NULL, 0))
 		count(WIRE_MAIN_LEFT);
+	return 0;
+}
+
+static __always_inline int process_forks(struct task_struct *parent, struct task_struct *child)
+{
+	__u32 from = parent->tgid, to = child->tgid;
+	__u8 yes = 1;
+
+	if (from == to || !bpf_map_lookup_elem(&followed, &from))
+		return 0;
+	if (bpf_map_update_elem(&followed, &to, &yes, BPF_ANY))
+		count(WIRE_UNFOLLOWED);
+	return 0;
+}
+
+/* Its last thread. */
+static __always_inline int process_exits(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 tgid = task->tgid;
+
+	if (!task->signal->live.counter)
+		bpf_map_delete_elem(&followed, &tgid);
 	return 0;
 }
 

@@ -37,25 +37,31 @@ static int end_print(void)
 	return EXIT_CANNOT;
 }
 
-int main(int argc, char **argv)
+static int run(struct options *o)
 {
-	struct options o;
-
-	if (!open_standard_streams())
-		return EXIT_CANNOT;
-	if (options_parse(&o, argc, argv))
-		return EXIT_USAGE;
-	if (o.help) {
+	if (o->help) {
 		options_print_help();
 		return end_print();
 	}
-	if (o.version) {
+	if (o->version) {
 		puts("alloctrace " ALLOCTRACE_VERSION);
 		return end_print();
 	}
-	if (o.quiet)
+	if (o->quiet)
 		log_set_level(LOG_QUIET);
-	else if (o.verbose)
+	else if (o->verbose)
 		log_set_level(LOG_VERBOSE);
-	return strcmp(o.command, "sites") ? run_live(&o) : run_sites(&o);
+	return strcmp(o->command, "sites") ? run_live(o) : run_sites(o);
+}
+
+int main(int argc, char **argv)
+{
+	static struct options o;
+	int code;
+
+	if (!open_standard_streams())
+		return EXIT_CANNOT;
+	code = options_parse(&o, argc, argv) ? EXIT_USAGE : run(&o);
+	options_fini(&o);
+	return code;
 }

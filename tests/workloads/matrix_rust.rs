@@ -7,6 +7,7 @@
 //!     ready PID             with --wait: goes on at a line or the end of stdin
 //!     truth alloc.count=3   alloc, zeroed, grow, free and aligned: what the program asked for
 //!     grow 8 16 20          OLD NEW COUNT: how often a Vec grew from OLD to NEW bytes
+//!     layout alloc 200 8 20 KIND SIZE ALIGN COUNT: what was asked for, and with which alignment
 //!
 //! Nothing allocates between "ready" and the end but what is counted: standard output and input are
 //! used as bare files, and the program leaves by _exit.
@@ -30,16 +31,31 @@ fn seen<T>(pointer: *const T) {
 #[repr(align(256))]
 struct Wide([u64; 64]);
 
+/// Sizes and alignments that occur, zeroed memory's apart.
+const LAYOUTS: [(usize, usize); 7] = [
+    (8, 1),
+    (16, 1),
+    (32, 1),
+    (64, 1),
+    (128, 1),
+    (200, 8),
+    (512, 256),
+];
+
 #[derive(Default)]
 struct Tally {
     count: usize,
     bytes: usize,
+    of_layout: [usize; LAYOUTS.len()],
 }
 
 impl Tally {
-    fn add(&mut self, bytes: usize) {
+    fn add(&mut self, bytes: usize, align: usize) {
         self.count += 1;
         self.bytes += bytes;
+        if let Some(i) = LAYOUTS.iter().position(|l| *l == (bytes, align)) {
+            self.of_layout[i] += 1;
+        }
     }
 }
 
@@ -68,28 +84,28 @@ fn grow(truth: &mut Truth) {
             continue;
         }
         if had == 0 {
-            truth.alloc.add(has);
+            truth.alloc.add(has, 1);
         } else {
-            truth.grow.add(has);
+            truth.grow.add(has, 1);
             truth.steps[(had / 8).trailing_zeros() as usize] += 1;
         }
         had = has;
     }
-    truth.free.add(had);
+    truth.free.add(had, 1);
 }
 
 #[inline(never)]
 fn boxes(truth: &mut Truth, leak: bool) {
     let block = Box::new([7u64; 25]);
     seen(&*block);
-    truth.alloc.add(200);
+    truth.alloc.add(200, 8);
     if leak {
         std::mem::forget(block);
         truth.live_blocks += 1;
         truth.live_bytes += 200;
     } else {
         drop(block);
-        truth.free.add(200);
+        truth.free.add(200, 8);
     }
 }
 
@@ -97,18 +113,18 @@ fn boxes(truth: &mut Truth, leak: bool) {
 fn zeroes(truth: &mut Truth, n: usize) {
     let block = vec![0u8; n];
     seen(block.as_ptr());
-    truth.zeroed.add(n);
+    truth.zeroed.add(n, 1);
     drop(block);
-    truth.free.add(n);
+    truth.free.add(n, 1);
 }
 
 #[inline(never)]
 fn wide(truth: &mut Truth) {
     let block = Box::new(Wide([1; 64]));
     seen(&block.0);
-    truth.aligned.add(512);
+    truth.aligned.add(512, 256);
     drop(block);
-    truth.free.add(512);
+    truth.free.add(512, 256);
 }
 
 fn print(out: &mut File, truth: &Truth) -> std::io::Result<()> {
@@ -122,6 +138,11 @@ fn print(out: &mut File, truth: &Truth) -> std::io::Result<()> {
     for (name, tally) in rows {
         writeln!(out, "truth {}.count={}", name, tally.count)?;
         writeln!(out, "truth {}.bytes={}", name, tally.bytes)?;
+        for ((size, align), count) in LAYOUTS.iter().zip(tally.of_layout) {
+            if count > 0 {
+                writeln!(out, "layout {} {} {} {}", name, size, align, count)?;
+            }
+        }
     }
     for (i, count) in truth.steps.iter().enumerate() {
         if *count > 0 {

@@ -4,14 +4,13 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <limits.h>
-#include <math.h>
 #include <pwd.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/values.h"
 #include "core/event.h"
 #include "core/log.h"
 #include "out/sink.h"
@@ -57,35 +56,12 @@ static int complain(const struct option_row *row, const char *value, const char 
 	return -EINVAL;
 }
 
-/* A whole number, with an optional K, M or G (powers of 1024). */
-static bool parse_size(const char *text, uint64_t *size)
-{
-	static const char suffixes[] = "KMG";
-	unsigned int shift = 0;
-	char *end;
-
-	if (*text < '0' || *text > '9')
-		return false;
-	errno = 0;
-	*size = strtoull(text, &end, 10);
-	if (errno)
-		return false;
-	if (*end & ~0x20 && strchr(suffixes, *end & ~0x20)) {
-		shift = 10 * (unsigned int)(strchr(suffixes, *end & ~0x20) - suffixes + 1);
-		end++;
-	}
-	if (*end || *size > UINT64_MAX >> shift)
-		return false;
-	*size <<= shift;
-	return true;
-}
-
 static int take_size(struct options *o, const struct option_row *row, const char *value)
 {
 	uint64_t size;
 	char wanted[128];
 
-	if (parse_size(value, &size) && (double)size >= row->low && (double)size <= row->high) {
+	if (value_size(value, &size) && (double)size >= row->low && (double)size <= row->high) {
 		*(uint64_t *)field_of(o, row) = size;
 		return 0;
 	}
@@ -100,31 +76,11 @@ static int take_size(struct options *o, const struct option_row *row, const char
 static int take_seconds(struct options *o, const struct option_row *row, const char *value)
 {
 	double seconds;
-	char *end;
 
-	seconds = strtod(value, &end);
-	if (strspn(value, "0123456789.") != strlen(value) || !*value || *end ||
-	    !isfinite(seconds) || seconds < row->low || seconds > row->high)
+	if (!value_seconds(value, &seconds) || seconds < row->low || seconds > row->high)
 		return complain(row, value, "seconds, above 0 and at most 1000000000");
 	*(double *)field_of(o, row) = seconds;
 	return 0;
-}
-
-static bool parse_pid(const char *text, size_t length, pid_t *pid)
-{
-	long value = 0;
-
-	if (!length)
-		return false;
-	for (size_t i = 0; i < length; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return false;
-		value = value * 10 + (text[i] - '0');
-		if (value > INT_MAX)
-			return false;
-	}
-	*pid = (pid_t)value;
-	return value > 0;
 }
 
 /* A PID named twice is one target. */
@@ -146,7 +102,7 @@ static int take_pids(struct options *o, const struct option_row *row, const char
 		size_t length = strcspn(text, ",");
 		pid_t pid;
 
-		if (!parse_pid(text, length, &pid) || add_pid(o, pid))
+		if (!value_pid(text, length, &pid) || add_pid(o, pid))
 			return complain(row, value, "up to 256 process numbers, divided by commas");
 		text += length;
 		if (!*text)
@@ -162,7 +118,7 @@ static int take_user(struct options *o, const struct option_row *row, const char
 
 	if (user)
 		o->uid = user->pw_uid;
-	else if (parse_size(value, &number) && number < UINT32_MAX &&
+	else if (value_size(value, &number) && number < UINT32_MAX &&
 		 value[strspn(value, "0123456789")] == '\0')
 		o->uid = (uid_t)number;
 	else
@@ -171,25 +127,17 @@ static int take_user(struct options *o, const struct option_row *row, const char
 	return 0;
 }
 
-/* The first -e replaces the default, which is everything; more of them add up. */
-static int take_events(struct options *o, const struct option_row *row, const char *value)
+/* What may come more than once is looked at when all options are known. */
+static int take_list(struct options *o, const struct option_row *row, const char *value)
 {
-	char refused[128], shown[160];
-	int err;
+	struct option_list *list = field_of(o, row);
 
-	(void)row;
-	if (!o->events_given)
-		o->set = (struct function_set){0};
-	o->events_given = true;
-	err = function_set_add(&o->set, value, refused, sizeof(refused));
-	if (err == -E2BIG)
-		log_error("-e takes one pool:NAME, not '%s' as well",
-			  log_quote(shown, sizeof(shown), refused));
-	else if (err)
-		log_error("-e does not know '%s': it takes names of functions (malloc, free …), "
-			  "pool, pool:NAME",
-			  log_quote(shown, sizeof(shown), refused));
-	return err;
+	if (list->count == OPTIONS_MAX_LISTS) {
+		log_error("--%s may come %d times at most", row->name, OPTIONS_MAX_LISTS);
+		return -EINVAL;
+	}
+	list->values[list->count++] = value;
+	return 0;
 }
 
 #define FIELD(name) offsetof(struct options, name)
@@ -201,6 +149,8 @@ static const struct option_row rows[] = {
 	{'u', "uid", "USER", take_user, 0, 0, 0, "only processes of that user, by name or number"},
 	{0, "cgroup", "PATH", take_text, FIELD(cgroup), 0, 0,
 	 "only processes in that cgroup (version 2) or below"},
+	{0, "follow", NULL, take_switch, FIELD(follow), 0, 0,
+	 "trace what the targets start as well, by fork and exec"},
 	{'d', "duration", "SEC", take_seconds, FIELD(duration), 1e-3, 1e9,
 	 "stop after SEC seconds"},
 	{'i', "interval", "SEC", take_seconds, FIELD(interval), 1e-2, 1e9,
@@ -208,12 +158,20 @@ static const struct option_row rows[] = {
 	{'f', "format", "FORMAT", take_text, FIELD(format), 0, 0, "text (the default) or json"},
 	{'o', "output", "FILE", take_text, FIELD(output), 0, 0,
 	 "write to FILE, not to standard output"},
-	{'e', "events", "LIST", take_events, 0, 0, 0,
+	{'e', "events", "LIST", take_list, FIELD(events), 0, 0,
 	 "only these: names of functions, pool, pool:NAME, divided by commas"},
+	{0, "prefix", "PREFIX", take_list, FIELD(prefixes), 0, 0,
+	 "functions called PREFIXmalloc and so on count, too"},
+	{0, "function", "SPEC", take_list, FIELD(own_functions), 0, 0,
+	 "an allocator's function of your own, as 'SYM(size=arg1,ret=ptr)'"},
+	{0, "object", "PATH", take_list, FIELD(objects), 0, 0,
+	 "probe this program or library, and no other"},
 	{'z', "min-size", "SIZE", take_size, FIELD(min_size), ANY_SIZE,
 	 "only allocations of SIZE or more"},
 	{'Z', "max-size", "SIZE", take_size, FIELD(max_size), ANY_SIZE,
 	 "only allocations of SIZE or less"},
+	{0, "sample-bytes", "SIZE", take_size, FIELD(sample_bytes), 1, 1 << 30,
+	 "show one allocation in SIZE bytes on average; the totals stay exact"},
 	{'k', "stacks", NULL, take_switch, FIELD(stacks), 0, 0,
 	 "print whole stacks (by frame pointers)"},
 	{0, "max-stack", "N", take_size, FIELD(max_stack), 1, 127,
@@ -378,6 +336,10 @@ static int check_together(const struct options *o)
 		log_error("--min-size is above --max-size: nothing would be traced");
 	else if ((o->as_root || o->exit_status) && !o->argv)
 		log_error("--as-root and --exit-status need a command behind '--'");
+	else if (o->follow && !o->argv && !o->pid_count)
+		log_error("--follow needs a target: without one every process is traced");
+	else if (o->sample_bytes && !strcmp(o->command, "latency"))
+		log_error("'latency' looks at every call: it does not go with --sample-bytes");
 	else if (!sink_find(strcmp(o->command, "sites") ? o->command : "trace", o->format))
 		log_error("'%s' has no format '%s'; it has %s", o->command,
 			  log_quote(shown, sizeof(shown), o->format), sink_formats());
@@ -386,17 +348,76 @@ static int check_together(const struct options *o)
 	return -EINVAL;
 }
 
+static int add_own_functions(struct options *o)
+{
+	char why[256], shown[160], shown_why[320];
+
+	for (size_t i = 0; i < o->own_functions.count; i++) {
+		const char *spec = o->own_functions.values[i];
+
+		if (!functions_add_own(&o->functions, spec, why, sizeof(why)))
+			continue;
+		log_error("--function cannot take '%s': %s", log_quote(shown, sizeof(shown), spec),
+			  log_quote(shown_why, sizeof(shown_why), why));
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int complain_events(const char *refused, int err)
+{
+	char shown[160];
+
+	log_quote(shown, sizeof(shown), refused);
+	if (err == -E2BIG)
+		log_error("-e takes one pool:NAME, not '%s' as well", shown);
+	else
+		log_error("-e does not know '%s': it takes names of functions (malloc, free …), "
+			  "pool, pool:NAME",
+			  shown);
+	return err;
+}
+
+/* Without -e everything is looked at; several of them add up. */
+static int choose_functions(struct options *o)
+{
+	char refused[128];
+	int err = 0;
+
+	for (size_t i = 0; i < o->prefixes.count && !err; i++) {
+		err = functions_add_prefix(&o->functions, o->prefixes.values[i]);
+		if (err)
+			log_error("--prefix comes too often");
+	}
+	if (!err)
+		err = add_own_functions(o);
+	if (!err && o->events.count)
+		functions_want_none(&o->functions);
+	for (size_t i = 0; i < o->events.count && !err; i++) {
+		err = functions_select(&o->functions, o->events.values[i], refused,
+				       sizeof(refused));
+		if (err)
+			complain_events(refused, err);
+	}
+	return err;
+}
+
+void options_fini(struct options *o)
+{
+	functions_fini(&o->functions);
+}
+
 int options_parse(struct options *o, int argc, char **argv)
 {
 	int err;
 
 	*o = (struct options){
 		.format = "text",
-		.set = function_set_all(),
 		.max_size = UINT64_MAX,
 		.max_stack = EVENT_MAX_FRAMES - 1,
 		.ring_size = 16 << 20,
 	};
+	functions_init(&o->functions);
 	err = take_command(o, &argc, &argv);
 	if (!err)
 		err = parse_options(o, argc, argv);
@@ -404,7 +425,9 @@ int options_parse(struct options *o, int argc, char **argv)
 		return err;
 	err = !strcmp(o->command, "sites") ? take_words(o, argc, argv)
 					   : take_program(o, argc, argv);
-	return err ? err : check_together(o);
+	if (!err)
+		err = check_together(o);
+	return err ? err : choose_functions(o);
 }
 
 void options_print_help(void)

@@ -12,7 +12,14 @@
 
 #include "probe/functions.h"
 
-#define OPTIONS_MAX_PIDS 256
+#define OPTIONS_MAX_PIDS  256
+#define OPTIONS_MAX_LISTS 16 /* of each option that may come more than once */
+
+/* The values of such an option, in their order. */
+struct option_list {
+	const char *values[OPTIONS_MAX_LISTS];
+	size_t count;
+};
 
 struct options {
 	const char *command; /* "trace", "latency" … */
@@ -27,10 +34,12 @@ struct options {
 	const char *cgroup;        /* NULL: any */
 	double duration, interval; /* seconds; 0: not given */
 	const char *format;
-	const char *output; /* NULL: standard output */
-	struct function_set set;
-	bool events_given;
+	const char *output;         /* NULL: standard output */
+	struct functions functions; /* what to look at; the run adds rows to it */
+	struct option_list events, prefixes, own_functions, objects;
+	bool follow;
 	uint64_t min_size, max_size; /* bytes */
+	uint64_t sample_bytes;       /* 0: every call */
 	bool stacks;
 	uint64_t max_stack; /* frames */
 	uint64_t ring_size; /* bytes */
@@ -42,6 +51,9 @@ enum exit_code { EXIT_DONE = 0, EXIT_CANNOT = 1, EXIT_USAGE = 2, EXIT_LOST = 3 }
 
 /* 0, or -EINVAL after one sentence on standard error. `o` borrows from argv. */
 int options_parse(struct options *o, int argc, char **argv);
+
+/* To be called in any case. */
+void options_fini(struct options *o);
 
 void options_print_help(void);
 

@@ -17,7 +17,8 @@
 #define INTERRUPTED_MS 200 /* Ctrl-C reaches the command, too: it may end with us */
 #define SILENCE_NS     2000000000ULL
 #define PROGRESS_NS    1000000000ULL
-#define MAX_WAIT       (OPTIONS_MAX_PIDS + 2)
+#define SWEEP_NS       10000000000ULL
+#define MAX_WAIT       (OPTIONS_MAX_PIDS + 3)
 
 static void on_event(void *context, const struct event *e)
 {
@@ -49,8 +50,13 @@ static void fill_report(struct run *r, struct report *report, bool final)
 {
 	uint64_t settled;
 
+	if (r->options->sample_bytes)
+		session_totals(r->session, r->totals);
 	*report = (struct report){
 		.heap = &r->heap,
+		.calls = r->options->sample_bytes ? r->totals : r->heap.calls,
+		.late = r->late,
+		.late_ns = r->late_ns,
 		.elapsed_ns = timeline_now() - r->info.start_ns,
 		.malformed = session_malformed(r->session),
 		.final = final,
@@ -100,7 +106,7 @@ static bool targets_live(struct run *r, const struct pollfd *fds)
 		}
 		live |= r->pidfds[i] >= 0;
 	}
-	return live || !r->pid_count;
+	return live || !r->pid_count || (r->options->follow && timeline_family_lives(&r->timeline));
 }
 
 /* Sleeps until the tick is over or something happens; false when the run is over. */
@@ -112,9 +118,10 @@ static bool wait_tick(struct run *r, int ms)
 	for (size_t i = 0; i < n; i++)
 		fds[i] = (struct pollfd){.fd = r->pidfds[i], .events = POLLIN};
 	fds[n] = (struct pollfd){.fd = r->signals.fd, .events = POLLIN};
+	fds[n + 2] = (struct pollfd){.fd = timeline_fd(&r->timeline), .events = POLLIN};
 	/* No events asked for: a pipe whose reader has gone answers POLLERR all the same. */
 	fds[n + 1] = (struct pollfd){.fd = fileno(r->output.file)};
-	poll(fds, n + 2, ms);
+	poll(fds, n + 3, ms);
 	if (fds[n].revents)
 		signals_read(&r->signals);
 	if (fds[n + 1].revents & POLLERR && !r->output.error)
@@ -135,9 +142,26 @@ static void warn_silence(struct run *r, uint64_t now)
 		 "not found (-v shows what was probed)");
 }
 
+static bool has_ended(pid_t pid)
+{
+	return !proc_live_thread(pid);
+}
+
+/* What belongs to processes and files that are gone is let go of; a while later will do. */
+static void sweep(struct run *r, uint64_t now)
+{
+	if (now < r->next_sweep_ns)
+		return;
+	r->next_sweep_ns = now + SWEEP_NS;
+	session_forget_samples(r->session, has_ended);
+	if (!r->pid_count || r->options->follow)
+		target_let_go(&r->attacher);
+}
+
 static void do_due(struct run *r, uint64_t now)
 {
 	warn_silence(r, now);
+	sweep(r, now);
 	if (r->signals.report || (r->next_report_ns && now >= r->next_report_ns)) {
 		if (!r->signals.report)
 			r->next_report_ns += (uint64_t)(r->options->interval * 1e9);
@@ -155,6 +179,7 @@ static int follow(struct run *r)
 	int more = 0;
 
 	r->next_progress_ns = r->info.start_ns + 2 * PROGRESS_NS;
+	r->next_sweep_ns = r->info.start_ns + SWEEP_NS;
 	if (r->options->interval > 0)
 		r->next_report_ns = r->info.start_ns + (uint64_t)(r->options->interval * 1e9);
 	while (wait_tick(r, more ? 0 : TICK_MS)) {
@@ -237,10 +262,10 @@ static int finish(struct run *r)
 	return exit_code(r, &report);
 }
 
-int run_live(const struct options *o)
+int run_live(struct options *o)
 {
 	int code = EXIT_CANNOT;
-	struct run r;
+	static struct run r;
 
 	if (!setup_run(&r, o) && !follow(&r))
 		code = finish(&r);

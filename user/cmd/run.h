@@ -9,6 +9,6 @@
 #include "cmd/options.h"
 
 /* The program's exit code; whatever went wrong has been said. */
-int run_live(const struct options *o);
+int run_live(struct options *o);
 
 #endif

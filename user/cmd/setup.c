@@ -8,6 +8,7 @@
 #include "cmd/state.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -15,8 +16,11 @@
 #include <unistd.h>
 
 #include "core/log.h"
+#include "probe/hazard.h"
 #include "probe/preflight.h"
 #include "probe/spawn.h"
+
+#define AHEAD_TARGETS 8 /* with more of them, probing ahead for each would take too long */
 
 static int say(int err, const char *why, const char *hint)
 {
@@ -24,6 +28,22 @@ static int say(int err, const char *why, const char *hint)
 	if (hint[0])
 		log_info("hint: %s", hint);
 	return err;
+}
+
+/* Names and kinds of the functions, of which new ones may have come. */
+static void describe_functions(struct run *r)
+{
+	const struct functions *f = &r->options->functions;
+
+	r->info.functions = r->names;
+	r->info.function_count = f->count;
+	for (size_t i = 0; i < f->count; i++) {
+		r->names[i] = f->rows[i].name;
+		if (function_frees(&f->rows[i]))
+			r->info.frees |= 1ULL << i;
+		if (f->rows[i].wanted && r->attacher.functions_seen >> i & 1)
+			r->info.traced |= 1ULL << i;
+	}
 }
 
 static void describe(struct run *r)
@@ -35,19 +55,13 @@ static void describe(struct run *r)
 		.version = ALLOCTRACE_VERSION,
 		.kernel = r->kernel.release,
 		.targets = r->pids,
-		.functions = r->names,
-		.function_count = function_count,
-		.traced = o->set.functions,
 		.stacks = o->stacks,
+		.sample_bytes = o->sample_bytes,
 		.live_known =
-			function_set_pairs(&o->set) && !o->min_size && o->max_size == UINT64_MAX,
+			functions_pair(&o->functions) && !o->min_size && o->max_size == UINT64_MAX,
 		.symbolizer = r->symbolizer,
 	};
-	for (size_t i = 0; i < function_count; i++) {
-		r->names[i] = functions[i].name;
-		if (functions[i].shape == SHAPE_FREE)
-			r->info.frees |= 1ULL << i;
-	}
+	describe_functions(r);
 }
 
 /* Every mapped file that gives names is held open: take what the hard limit allows. */
@@ -73,9 +87,9 @@ static int add_target(struct run *r, pid_t pid)
 	r->pids[r->pid_count] = pid;
 	r->pidfds[r->pid_count++] = fd;
 	r->info.target_count = r->pid_count;
-	r->timeline.pids = r->pids;
-	r->timeline.pid_count = r->pid_count;
-	return 0;
+	if (timeline_add(&r->timeline, pid))
+		return -ENOMEM;
+	return r->options->follow ? session_follow(r->session, pid) : 0;
 }
 
 static int check_targets(const struct options *o)
@@ -87,6 +101,38 @@ static int check_targets(const struct options *o)
 
 		if (err)
 			return say(err, why, "");
+		if (hazard_process_is_sandboxed(o->pids[i]) && hazard_seccomp()) {
+			log_error("process %d runs under seccomp, and on this kernel a return "
+				  "probe could end it (fixed in 6.14)",
+				  o->pids[i]);
+			return -EPERM;
+		}
+	}
+	return 0;
+}
+
+/* Asked only when somebody wants to know: the answers cost a few processes. */
+static void describe_kernel(const struct run *r)
+{
+	bool seccomp_hazard = false;
+
+	if (r->options->verbose || !r->options->pid_count)
+		seccomp_hazard = hazard_seccomp();
+	if (r->options->verbose)
+		preflight_describe(session_is_multi(r->session), site_nop5_hazard(),
+				   seccomp_hazard);
+	if (seccomp_hazard && !r->options->pid_count)
+		log_warn("on this kernel a return probe can end a process that runs under seccomp "
+			 "(fixed in 6.14)");
+}
+
+static int name_objects(struct run *r)
+{
+	for (size_t i = 0; i < r->options->objects.count; i++) {
+		int err = target_name_object(&r->attacher, r->options->objects.values[i]);
+
+		if (err)
+			return say(err, r->attacher.why, "");
 	}
 	return 0;
 }
@@ -100,7 +146,9 @@ static int prepare(struct run *r)
 		.max_stack = o->stacks ? (unsigned int)o->max_stack + 1 : 1,
 		.min_size = o->min_size,
 		.max_size = o->max_size,
-		.set = o->set,
+		.follow = o->follow,
+		.sample_bytes = o->sample_bytes,
+		.functions = &r->options->functions,
 		.comm = o->comm,
 		.by_uid = o->by_uid,
 		.uid = o->uid,
@@ -125,33 +173,62 @@ static int prepare(struct run *r)
 	r->symbolizer = symbolizer_new();
 	if (!r->symbolizer || heap_init(&r->heap))
 		return say(-ENOMEM, "out of memory", "");
-	strcpy(r->heap.only_pool, o->set.pool_name);
+	strcpy(r->heap.only_pool, o->functions.pool_name);
+	r->heap.sample_bytes = o->sample_bytes;
 	timeline_init(&r->timeline, r->symbolizer, &r->heap);
+	r->timeline.follow = o->follow;
 	describe(r);
 	session_quiet_library();
 	r->session = session_new(&config, &err, why, sizeof(why));
 	if (!r->session)
 		return say(err, why, "");
-	target_attacher_init(&r->attacher, r->session);
+	describe_kernel(r);
+	target_attacher_init(&r->attacher, r->session, &r->options->functions);
+	err = name_objects(r);
+	if (err)
+		return err;
 	return sink_init(&r->sink, sink_find(o->command, o->format), &r->info, r->output.file);
 }
 
-/* Code that comes later, by dlopen or exec, is probed as soon as its mapping is reported: calls
- * before that are not seen. */
-static void on_late_mapping(void *context, pid_t pid, const struct proc_mapping *m)
+/* Whether the probes of the targets lie in their address spaces alone. */
+static bool is_scoped(const struct run *r)
+{
+	return r->pid_count && !r->options->follow;
+}
+
+static pid_t scope_of(const struct run *r, pid_t pid)
+{
+	return is_scoped(r) ? pid : SESSION_ALL_PROCESSES;
+}
+
+/*
+ * Code that comes later, by dlopen or exec, is probed as soon as its mapping is reported: what is
+ * called before that, and was not probed ahead, is not seen.
+ */
+static void on_late_mapping(void *context, pid_t pid, const struct proc_mapping *m, uint64_t ts_ns)
 {
 	struct run *r = context;
-	pid_t scope = r->pid_count ? pid : SESSION_ALL_PROCESSES;
 	size_t before = r->attacher.sites;
+	int news = target_attach_mapping(&r->attacher, pid, scope_of(r, pid), m);
+	uint64_t late_ns = timeline_now() - ts_ns;
 
-	if (target_attach_mapping(&r->attacher, pid, scope, m)) {
+	if (news < 0) {
 		if (proc_exists(pid)) /* else it has ended: no loss */
 			log_warn("%s", r->attacher.why);
 		r->attacher.why[0] = '\0';
 	}
-	if (r->attacher.sites > before)
-		log_info("probed %zu more functions, of '%s', which process %d has just mapped",
-			 r->attacher.sites - before, m->path, pid);
+	describe_functions(r);
+	if (news == TARGET_AHEAD)
+		log_info("process %d has just mapped '%s', whose %zu functions were probed ahead",
+			 pid, m->path, r->attacher.sites - before);
+	if (news != TARGET_LATE)
+		return;
+	r->late++;
+	if (late_ns > r->late_ns)
+		r->late_ns = late_ns;
+	log_info("probed %zu more functions, of '%s', which process %d had mapped %.1f ms before: "
+		 "its calls until then are not counted",
+		 r->attacher.sites - before, m->path, pid, (double)late_ns / 1e6);
 }
 
 /*
@@ -164,12 +241,41 @@ static void on_main_exit(void *context, pid_t pid)
 	struct run *r = context;
 	pid_t thread = proc_live_thread(pid);
 
-	if (!r->pid_count || session_outlives_main(r->session) || !thread || thread == pid)
+	if (!is_scoped(r) || session_is_multi(r->session) || !thread || thread == pid)
 		return;
-	if (!target_attach_process(&r->attacher, pid))
+	if (!target_attach_process(&r->attacher, pid, true))
 		log_debug("the main thread of process %d has left; the others were probed anew",
 			  pid);
 	r->attacher.why[0] = '\0';
+}
+
+/* What the user asked for by name, and is nowhere to be seen. */
+static void warn_own_functions(const struct run *r)
+{
+	const struct functions *f = &r->options->functions;
+	char shown[160];
+
+	for (size_t i = 0; i < f->count; i++) {
+		if (f->rows[i].family == FAMILY_OWN && !(r->attacher.functions_seen >> i & 1))
+			log_warn("no function '%s' was found (--function)",
+				 log_quote(shown, sizeof(shown), f->rows[i].name));
+	}
+	if (f->refused)
+		log_warn("%" PRIu64 " functions are not traced: there are more than %d in all",
+			 f->refused, EVENT_MAX_FUNCTIONS);
+}
+
+static int complain_nothing(const struct run *r, const char *whom)
+{
+	warn_own_functions(r);
+	if (r->attacher.named_count)
+		log_error("nothing to trace in %s: it does not map '%s'%s", whom,
+			  r->attacher.named[0].path,
+			  r->attacher.named_count > 1 ? " or the other objects" : "");
+	else
+		log_error("nothing to trace in %s: it maps no allocator with symbols and no pool",
+			  whom);
+	return -ENOENT;
 }
 
 /* Whether there is anything to see; after the last probe has been placed. */
@@ -178,11 +284,10 @@ static int announce(struct run *r, const char *whom)
 	char shown[300];
 
 	log_quote(shown, sizeof(shown), whom);
-	if (!r->attacher.sites) {
-		log_error("nothing to trace in %s: it maps no allocator with symbols and no pool",
-			  shown);
-		return -ENOENT;
-	}
+	if (!r->attacher.sites)
+		return complain_nothing(r, shown);
+	describe_functions(r);
+	warn_own_functions(r);
 	output_begin(&r->output);
 	if (r->sink.ops->start)
 		r->sink.ops->start(&r->sink);
@@ -211,9 +316,11 @@ static int attach_pids(struct run *r)
 		if (err)
 			return err;
 		symbolizer_add_process(r->symbolizer, o->pids[i]);
-		err = target_attach_process(&r->attacher, o->pids[i]);
+		err = target_attach_process(&r->attacher, o->pids[i], is_scoped(r));
 		if (err)
 			return say(err, r->attacher.why, "");
+		if (o->pid_count <= AHEAD_TARGETS)
+			target_attach_ahead(&r->attacher, scope_of(r, o->pids[i]), NULL);
 	}
 	if (o->pid_count == 1)
 		snprintf(whom, sizeof(whom), "process %d", o->pids[0]);
@@ -225,10 +332,8 @@ static int attach_pids(struct run *r)
 
 static int attach_system(struct run *r)
 {
-	int err = target_attach_system(&r->attacher);
-
-	if (err)
-		return say(err, r->attacher.why, "");
+	target_attach_ahead(&r->attacher, SESSION_ALL_PROCESSES, NULL);
+	target_attach_system(&r->attacher);
 	open_gate(r);
 	return announce(r, "the whole system");
 }
@@ -238,7 +343,19 @@ static int on_mapped(void *context, pid_t pid)
 {
 	struct run *r = context;
 
-	return target_attach_process(&r->attacher, pid);
+	return target_attach_process(&r->attacher, pid, is_scoped(r));
+}
+
+/* The list that a command like `env LD_PRELOAD=… program` will hand to the loader; NULL: none. */
+static const char *preload_of(char *const *argv)
+{
+	static const char name[] = "LD_PRELOAD=";
+
+	for (; *argv; argv++) {
+		if (!strncmp(*argv, name, strlen(name)))
+			return *argv + strlen(name);
+	}
+	return NULL;
 }
 
 /* The last moment before the command runs: if there is nothing to trace, it does not. */
@@ -248,6 +365,7 @@ static int on_entered(void *context, pid_t pid)
 	char whom[300];
 
 	snprintf(whom, sizeof(whom), "'%s' (process %d)", r->options->argv[0], pid);
+	target_attach_ahead(&r->attacher, scope_of(r, pid), preload_of(r->options->argv));
 	return announce(r, whom);
 }
 
@@ -280,7 +398,7 @@ static int attach_command(struct run *r)
 	return err > 0 ? on_entered(r, r->child.pid) : 0;
 }
 
-int setup_run(struct run *r, const struct options *o)
+int setup_run(struct run *r, struct options *o)
 {
 	char shown[160];
 	int err;

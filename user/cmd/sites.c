@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- *	FUNCTION           ENTRY     SITE  RUN             INSTRUCTION            WHY
- *	free               0x99370   +3    emulated        jz 0x…                 the first emulated
- *instruction malloc             0x98d60   +0    emulated        push r12               the entry is
- *emulated
+ *	FUNCTION  ENTRY    SITE  RUN       INSTRUCTION  WHY
+ *	free      0x99370  +3    emulated  jz 0x…       the first emulated instruction
+ *	malloc    0x98d60  +0    emulated  push r12     the entry is emulated
  */
 #include "cmd/sites.h"
 
@@ -95,9 +94,14 @@ static int visit(void *context, const struct binary_function *f)
 {
 	struct listing *l = context;
 	struct site site;
+	char shown[256];
 	int err;
 
-	if (!is_asked_for(l, f->name) || !is_new(l, f))
+	if (!f->exported || !is_asked_for(l, f->name))
+		return 0;
+	if (!f->has_code)
+		log_warn("'%s' has no code in the file", log_quote(shown, sizeof(shown), f->name));
+	if (!f->has_code || !is_new(l, f))
 		return 0;
 	err = binary_find_site(l->binary, f, l->hazard, &site);
 	if (err)

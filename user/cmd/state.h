@@ -15,7 +15,7 @@
 #include "probe/target.h"
 
 struct run {
-	const struct options *options;
+	struct options *options;
 	struct output output;
 	struct signals signals;
 	struct symbolizer *symbolizer;
@@ -31,7 +31,9 @@ struct run {
 	int pidfds[OPTIONS_MAX_PIDS]; /* -1: it has ended */
 	size_t pid_count;
 	struct child child;
-	uint64_t next_report_ns, next_progress_ns;
+	struct event_totals totals[EVENT_MAX_FUNCTIONS]; /* with --sample-bytes */
+	uint64_t late, late_ns;                          /* see struct report */
+	uint64_t next_report_ns, next_progress_ns, next_sweep_ns;
 	bool progress_shown, silence_judged;
 };
 
@@ -40,7 +42,7 @@ struct run {
  * negative errno after one sentence on standard error: then nothing is attached, and no command
  * runs. setup_undo is to be called in any case.
  */
-int setup_run(struct run *r, const struct options *o);
+int setup_run(struct run *r, struct options *o);
 void setup_undo(struct run *r);
 
 #endif

@@ -2,11 +2,15 @@
 /* The merge of events and address-space records. */
 #include "cmd/timeline.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
 
 #include "core/log.h"
+#include "sym/proc.h"
+
+#define MAX_FAMILY (1 << 20)
 
 uint64_t timeline_now(void)
 {
@@ -21,6 +25,7 @@ void timeline_init(struct timeline *t, struct symbolizer *symbolizer, struct hea
 	int err;
 
 	*t = (struct timeline){.symbolizer = symbolizer, .heap = heap};
+	table_init(&t->family, sizeof(uint64_t), 0, MAX_FAMILY);
 	t->watch = watch_new(&err);
 	if (!t->watch)
 		log_debug("cannot watch mappings as they come (%s); /proc is read instead",
@@ -31,49 +36,98 @@ void timeline_fini(struct timeline *t)
 {
 	watch_free(t->watch);
 	t->watch = NULL;
+	table_fini(&t->family);
+}
+
+int timeline_fd(const struct timeline *t)
+{
+	return t->watch ? watch_fd(t->watch) : -1;
+}
+
+int timeline_add(struct timeline *t, pid_t pid)
+{
+	uint64_t key = (uint64_t)pid;
+	bool fresh;
+
+	t->has_family = true;
+	return table_insert(&t->family, &key, &fresh) ? 0 : -ENOMEM;
+}
+
+bool timeline_family_lives(const struct timeline *t)
+{
+	return t->family.count;
 }
 
 static bool matters(const struct timeline *t, pid_t pid)
 {
-	for (size_t i = 0; i < t->pid_count; i++) {
-		if (t->pids[i] == pid)
-			return true;
-	}
-	return !t->pid_count;
+	uint64_t key = (uint64_t)pid;
+
+	return !t->has_family || table_find(&t->family, &key);
+}
+
+static bool refresh(const void *key, void *value, void *context)
+{
+	struct timeline *t = context;
+	pid_t pid = (pid_t) * (const uint64_t *)key;
+
+	(void)value;
+	symbolizer_refresh(t->symbolizer, pid);
+	return t->follow && !proc_exists(pid);
 }
 
 static void refresh_all(struct timeline *t, uint64_t lost)
 {
 	log_warn("%" PRIu64 " records of mappings were lost; /proc is read again", lost);
-	for (size_t i = 0; i < t->pid_count; i++)
-		symbolizer_refresh(t->symbolizer, t->pids[i]);
+	table_sweep(&t->family, refresh, t);
+}
+
+static void apply_fork(struct timeline *t, const struct watch_record *r)
+{
+	if (t->follow && timeline_add(t, r->pid))
+		log_warn("process %d is a child beyond what can be followed", r->pid);
+	symbolizer_fork(t->symbolizer, r->parent, r->pid);
+	if (matters(t, r->pid))
+		heap_fork_process(t->heap, (uint32_t)r->pid);
+}
+
+/* The main thread has ended; others may go on. */
+static void apply_exit(struct timeline *t, const struct watch_record *r)
+{
+	uint64_t key = (uint64_t)r->pid;
+
+	if (t->on_exit)
+		t->on_exit(t->context, r->pid);
+	symbolizer_exit(t->symbolizer, r->pid);
+	if (proc_live_thread(r->pid))
+		return;
+	heap_end_process(t->heap, (uint32_t)r->pid);
+	if (t->follow)
+		table_remove(&t->family, &key);
 }
 
 static void apply(struct timeline *t, const struct watch_record *r)
 {
-	if (r->kind == WATCH_LOST) {
+	if (r->kind == WATCH_LOST)
 		refresh_all(t, r->lost);
-		return;
-	}
-	if (!matters(t, r->pid))
+	else if (r->kind == WATCH_FORK ? !matters(t, r->parent) : !matters(t, r->pid))
 		return;
 	switch (r->kind) {
 	case WATCH_MAP:
 		symbolizer_map(t->symbolizer, r->pid, &r->mapping);
 		if (t->on_map)
-			t->on_map(t->context, r->pid, &r->mapping);
+			t->on_map(t->context, r->pid, &r->mapping, r->ts_ns);
 		break;
 	case WATCH_EXEC:
 		symbolizer_exec(t->symbolizer, r->pid);
 		heap_forget_process(t->heap, (uint32_t)r->pid);
 		break;
 	case WATCH_FORK:
-		symbolizer_fork(t->symbolizer, r->parent, r->pid);
+		apply_fork(t, r);
+		break;
+	case WATCH_EXIT:
+		apply_exit(t, r);
 		break;
 	default:
-		if (t->on_exit)
-			t->on_exit(t->context, r->pid);
-		symbolizer_exit(t->symbolizer, r->pid);
 		break;
 	}
 }

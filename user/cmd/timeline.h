@@ -13,19 +13,22 @@
 #include <sys/types.h>
 
 #include "core/heap.h"
+#include "core/table.h"
 #include "probe/watch.h"
 #include "sym/symbolizer.h"
 
-/* A process whose address space matters has mapped code. */
-typedef void (*timeline_map_fn)(void *context, pid_t pid, const struct proc_mapping *m);
+/* A process whose address space matters has mapped code, at `ts_ns`. */
+typedef void (*timeline_map_fn)(void *context, pid_t pid, const struct proc_mapping *m,
+				uint64_t ts_ns);
 
 struct timeline {
 	struct watch *watch; /* owned; NULL: not to be had, then /proc must do */
 	struct symbolizer *symbolizer;
 	struct heap *heap;
-	const pid_t *pids; /* whose address spaces matter; none: all */
-	size_t pid_count;
-	timeline_map_fn on_map;                    /* NULL: nobody asks */
+	struct table family; /* PIDs whose address spaces matter; none was ever added: all do */
+	bool has_family;
+	bool follow;            /* children belong to the family as soon as they are made */
+	timeline_map_fn on_map; /* NULL: nobody asks */
 	void (*on_exit)(void *context, pid_t pid); /* the main thread has ended; others may go on */
 	void *context;
 	const struct watch_record *pending;
@@ -38,6 +41,15 @@ uint64_t timeline_now(void); /* CLOCK_MONOTONIC in ns, the clock of events and r
 /* Starts watching; what happens from here on is known. Symbolizer and heap are borrowed. */
 void timeline_init(struct timeline *t, struct symbolizer *symbolizer, struct heap *heap);
 void timeline_fini(struct timeline *t);
+
+/* Readable when there is something to apply; -1: nobody tells. */
+int timeline_fd(const struct timeline *t);
+
+/* From now on only such processes matter. 0 or -ENOMEM. */
+int timeline_add(struct timeline *t, pid_t pid);
+
+/* With follow: whether any of the family lives. */
+bool timeline_family_lives(const struct timeline *t);
 
 /* Applies all that happened up to `ts_ns`. */
 void timeline_advance(struct timeline *t, uint64_t ts_ns);

@@ -12,6 +12,8 @@ _Static_assert((int)EVENT_POOL_DESTROY == (int)WIRE_POOL_DESTROY, "kinds travel 
 _Static_assert((int)EVENT_ENTERED == (int)WIRE_ENTERED, "counters travel unchanged");
 _Static_assert((int)EVENT_NR_COUNTERS == (int)WIRE_NR_COUNTERS, "counters travel unchanged");
 _Static_assert(EVENT_MAX_FRAMES == WIRE_MAX_FRAMES, "a view holds the longest stack");
+_Static_assert(sizeof(struct event_totals) == sizeof(struct wire_totals),
+	       "totals travel unchanged");
 
 /* The bytes that must follow the header. */
 static size_t tail_length(const struct wire_event *w)
@@ -77,11 +79,17 @@ int event_decode(struct event *e, const void *data, size_t len)
 	e->failed = w.flags & WIRE_FAILED;
 	e->by_realloc = w.flags & WIRE_BY_REALLOC;
 	e->measured = !(w.flags & WIRE_NOT_MEASURED);
+	e->otel = w.flags & WIRE_OTEL;
+	e->old_unsampled = w.flags & WIRE_OLD_UNSAMPLED;
+	e->new_unsampled = w.flags & WIRE_NEW_UNSAMPLED;
 	e->pid = w.tgid;
 	e->tid = w.tid;
+	e->ns_pid = w.ns_tgid;
+	e->ns_tid = w.ns_tid;
 	e->ts_ns = w.ts_ns;
 	e->latency_ns = w.latency_ns;
 	e->pool = w.pool;
+	e->weighted_bytes = w.weighted_bytes;
 	memcpy(e->comm, w.comm, WIRE_COMM_LEN);
 	e->comm[WIRE_COMM_LEN] = '\0';
 	if (w.kind != WIRE_POOL_CREATE) {
@@ -91,6 +99,16 @@ int event_decode(struct event *e, const void *data, size_t len)
 	e->align = e->addr = e->old_addr = e->frames = 0;
 	copy_pool_create(e, &w, tail);
 	return 0;
+}
+
+uint64_t event_cookie(unsigned int function, const struct event_args *args)
+{
+	return function | WIRE_COOKIE_ARG(args->size, WIRE_ARG_SIZE) |
+	       WIRE_COOKIE_ARG(args->count, WIRE_ARG_COUNT) |
+	       WIRE_COOKIE_ARG(args->align, WIRE_ARG_ALIGN) |
+	       WIRE_COOKIE_ARG(args->flags, WIRE_ARG_FLAGS) |
+	       WIRE_COOKIE_ARG(args->ptr, WIRE_ARG_PTR) | WIRE_COOKIE_ARG(args->out, WIRE_ARG_OUT) |
+	       WIRE_COOKIE_ARG(args->returns_size, WIRE_ARG_RETURNS_SIZE);
 }
 
 uint64_t event_end_ns(const struct event *e)

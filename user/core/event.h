@@ -30,8 +30,28 @@ enum event_counter {
 	EVENT_LOST_MAP_FULL,    /* no memory to remember the thread's open call */
 	EVENT_LOST_UNPAIRED,    /* the call was left without a return (longjmp, exception) */
 	EVENT_UNREADABLE_STACK, /* the event is there, but not its caller */
-	EVENT_MAIN_LEFT, /* main threads that left while others went on, unseen from then on */
+	EVENT_MAIN_LEFT,  /* main threads that left while others went on, unseen from then on */
+	EVENT_UNTRACKED,  /* sampled blocks whose free will not be known */
+	EVENT_UNFOLLOWED, /* children that could not be followed: the map was full */
 	EVENT_NR_COUNTERS,
+};
+
+/* Where a function's arguments lie: their numbers, from 1; 0: it has no such one. */
+struct event_args {
+	uint8_t size, count, align;
+	uint8_t flags;     /* jemalloc's: the alignment's logarithm in the low six bits */
+	uint8_t ptr;       /* the block that is passed in */
+	uint8_t out;       /* where the block is left; 0 is returned then */
+	bool returns_size; /* jemalloc's xallocx: the block stays, its size is returned */
+};
+
+/* The books of one function. */
+struct event_totals {
+	uint64_t count;  /* calls, failed ones and free(NULL) included */
+	uint64_t bytes;  /* asked for by the calls that did not fail */
+	uint64_t failed; /* calls that returned an error */
+	uint64_t null;   /* free(NULL) */
+	uint64_t freed;  /* realloc to size 0, which freed the block */
 };
 
 struct event {
@@ -40,14 +60,18 @@ struct event {
 	bool failed;
 	bool by_realloc; /* EVENT_FREE: a realloc to size 0 */
 	bool measured;   /* latency_ns says something */
+	bool otel;       /* a pool's, by OpenTelemetry's probes; `pool` says nothing then */
+	bool old_unsampled, new_unsampled; /* realloc: sampling leaves out that block */
 	uint32_t pid, tid;
-	uint64_t ts_ns;      /* CLOCK_MONOTONIC at entry; pools: when the operation had ended */
+	uint32_t ns_pid, ns_tid; /* as the process's own PID namespace has them; 0: not apart */
+	uint64_t ts_ns;          /* CLOCK_MONOTONIC at entry; pools: when the operation had ended */
 	uint64_t latency_ns; /* includes the probe's own cost; pools: timed inside the process */
 	uint64_t size;       /* bytes asked for; ~0 when count * size overflowed */
 	uint64_t align;      /* 0: not asked for */
 	uint64_t addr;       /* the block; 0: none */
 	uint64_t old_addr;   /* realloc: the block passed in; 0 elsewhere */
 	uint64_t pool;       /* address of the pool; 0: not a pool's */
+	uint64_t weighted_bytes; /* what this allocation stands for, told by its maker; 0: itself */
 	uint64_t base, chunk_size,
 		chunk_count; /* EVENT_POOL_CREATE alone; size is the region's bytes */
 	char comm[17];
@@ -61,6 +85,9 @@ struct event {
  * kept. -EPROTO for another version of the wire, -EINVAL for anything malformed.
  */
 int event_decode(struct event *e, const void *data, size_t len);
+
+/* The attach cookie of a function of that row, for the entry programs. */
+uint64_t event_cookie(unsigned int function, const struct event_args *args);
 
 /* When the operation had ended, and when it began, in the same clock as ts_ns. */
 uint64_t event_end_ns(const struct event *e);

@@ -3,12 +3,21 @@
 #include "core/heap.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+struct heap_process {
+	struct table blocks; /* struct heap_key -> struct heap_block */
+	struct table asides; /* struct aside_key -> block under a younger one */
+	struct table pools;  /* address of a pool -> struct pool_state */
+	uint64_t forked;     /* seen to be made, and its image is its parent's */
+};
+
+/* Where an event belongs. */
 struct heap_key {
-	uint64_t pid, pool, addr;
+	uint64_t pool, addr;
 };
 
 struct heap_block {
@@ -31,32 +40,64 @@ struct aside {
 	uint64_t size, since_ns;
 };
 
-struct pool_key {
-	uint64_t pid, pool;
-};
-
 struct pool_state {
 	uint64_t row;  /* in pool_rows */
 	uint64_t live; /* chunks */
 };
 
+double heap_weighted_bytes(uint64_t size, uint64_t sample_bytes)
+{
+	double bytes = size ? (double)size : 1; /* what the sampler takes it for */
+
+	return bytes / -expm1(-bytes / (double)sample_bytes);
+}
+
 int heap_init(struct heap *h)
 {
 	memset(h, 0, sizeof(*h));
-	table_init(&h->blocks, sizeof(struct heap_key), sizeof(struct heap_block), HEAP_MAX_LIVE);
-	table_init(&h->asides, sizeof(struct aside_key), sizeof(struct aside), HEAP_MAX_LIVE);
-	table_init(&h->pools, sizeof(struct pool_key), sizeof(struct pool_state), 1 << 20);
+	table_init(&h->processes, sizeof(uint64_t), sizeof(struct heap_process), 1 << 22);
 	h->pool_rows = calloc(HEAP_MAX_POOLS, sizeof(*h->pool_rows));
 	return h->pool_rows ? 0 : -ENOMEM;
 }
 
+static void process_fini(struct heap_process *p)
+{
+	table_fini(&p->blocks);
+	table_fini(&p->asides);
+	table_fini(&p->pools);
+}
+
+static bool fini_any(const void *key, void *value, void *context)
+{
+	(void)key;
+	(void)context;
+	process_fini(value);
+	return true;
+}
+
 void heap_fini(struct heap *h)
 {
-	table_fini(&h->blocks);
-	table_fini(&h->asides);
-	table_fini(&h->pools);
+	table_sweep(&h->processes, fini_any, NULL);
+	table_fini(&h->processes);
 	free(h->pool_rows);
 	h->pool_rows = NULL;
+}
+
+/* NULL: there is no room for it. Lives until the next one is asked for. */
+static struct heap_process *process_of(struct heap *h, uint64_t pid)
+{
+	struct heap_process *p;
+	bool fresh;
+
+	p = table_insert(&h->processes, &pid, &fresh);
+	if (p && fresh) {
+		table_init(&p->blocks, sizeof(struct heap_key), sizeof(struct heap_block),
+			   HEAP_MAX_LIVE);
+		table_init(&p->asides, sizeof(struct aside_key), sizeof(struct aside),
+			   HEAP_MAX_LIVE);
+		table_init(&p->pools, sizeof(uint64_t), sizeof(struct pool_state), 1 << 20);
+	}
+	return p;
 }
 
 /* The row of that name, made when new; the last row takes all names beyond the cap. */
@@ -78,58 +119,76 @@ static size_t pool_row_named(struct heap *h, const char *name)
 
 /* A pool that was made before the run began has no name here: its address serves. NULL: no room for
  * more. */
-static struct pool_state *pool_state_of(struct heap *h, const struct event *e)
+static struct pool_state *pool_state_of(struct heap *h, struct heap_process *p,
+					const struct event *e)
 {
-	struct pool_key key = {.pid = e->pid, .pool = e->pool};
 	struct pool_state *state;
 	char name[65];
 	bool fresh;
 
-	state = table_insert(&h->pools, &key, &fresh);
+	state = table_insert(&p->pools, &e->pool, &fresh);
 	if (!state)
 		return NULL;
 	if (e->kind == EVENT_POOL_CREATE && e->name[0]) {
 		state->row = pool_row_named(h, e->name);
 	} else if (fresh) {
-		snprintf(name, sizeof(name), "pool@0x%llx", (unsigned long long)e->pool);
+		if (e->otel)
+			strcpy(name, "otel_memory");
+		else
+			snprintf(name, sizeof(name), "pool@0x%llx", (unsigned long long)e->pool);
 		state->row = pool_row_named(h, name);
 	}
 	return state;
 }
 
-/* Counts the block of that key as one more or one less that is live. */
-static void count_live(struct heap *h, const struct heap_key *key, size_t row, int64_t blocks,
-		       uint64_t bytes)
+/* What the live blocks stand for: one of that size more (+1) or less (-1). */
+static void estimate(struct heap *h, uint64_t size, int sign)
 {
-	struct heap_live *live = key->pool ? &h->pool_rows[row].live : &h->live;
-	struct pool_key pool = {.pid = key->pid, .pool = key->pool};
-	struct pool_state *state = key->pool ? table_find(&h->pools, &pool) : NULL;
+	double bytes;
 
-	live->blocks += (uint64_t)blocks;
-	live->bytes += bytes; /* unsigned: a negative number wraps to the right sum */
-	if (state)
-		state->live += (uint64_t)blocks;
+	if (!h->sample_bytes)
+		return;
+	bytes = heap_weighted_bytes(size, h->sample_bytes);
+	h->estimated_bytes += sign * bytes;
+	h->estimated_blocks += sign * bytes / (size ? (double)size : 1);
 }
 
-static struct aside *aside_at(struct heap *h, const struct heap_key *key, unsigned int depth)
+/* A block of that size at the key is live from now on, or is not any more. */
+static void count_live(struct heap *h, struct heap_process *p, const struct heap_key *key,
+		       size_t row, uint64_t size, int sign)
+{
+	struct heap_live *live = key->pool ? &h->pool_rows[row].live : &h->live;
+	struct pool_state *state = key->pool ? table_find(&p->pools, &key->pool) : NULL;
+
+	live->blocks += (uint64_t)sign; /* unsigned: -1 wraps to the right sum */
+	live->bytes += (uint64_t)sign * size;
+	if (state)
+		state->live += (uint64_t)sign;
+	if (!key->pool)
+		estimate(h, size, sign);
+}
+
+static struct aside *aside_at(struct heap_process *p, const struct heap_key *key,
+			      unsigned int depth)
 {
 	struct aside_key at = {.block = *key, .depth = depth};
 
-	return table_find(&h->asides, &at);
+	return table_find(&p->asides, &at);
 }
 
 /* Takes one out of those under the block; the younger ones move down. */
-static void remove_aside(struct heap *h, const struct heap_key *key, struct heap_block *block,
-			 unsigned int depth)
+static void remove_aside(struct heap_process *p, const struct heap_key *key,
+			 struct heap_block *block, unsigned int depth)
 {
 	struct aside_key last = {.block = *key, .depth = --block->under};
 
 	for (; depth < block->under; depth++)
-		*aside_at(h, key, depth) = *aside_at(h, key, depth + 1);
-	table_remove(&h->asides, &last);
+		*aside_at(p, key, depth) = *aside_at(p, key, depth + 1);
+	table_remove(&p->asides, &last);
 }
 
-static void set_aside(struct heap *h, const struct heap_key *key, struct heap_block *block)
+static void set_aside(struct heap *h, struct heap_process *p, const struct heap_key *key,
+		      struct heap_block *block)
 {
 	struct aside_key at = {.block = *key};
 	struct aside *aside;
@@ -137,30 +196,31 @@ static void set_aside(struct heap *h, const struct heap_key *key, struct heap_bl
 
 	h->superseded++;
 	if (block->under == MAX_UNDER)
-		remove_aside(h, key, block, 0);
+		remove_aside(p, key, block, 0);
 	at.depth = block->under;
-	aside = table_insert(&h->asides, &at, &fresh);
+	aside = table_insert(&p->asides, &at, &fresh);
 	if (!aside)
 		return;
 	*aside = (struct aside){.size = block->size, .since_ns = block->since_ns};
 	block->under++;
 }
 
-static void add_block(struct heap *h, const struct event *e, size_t row)
+static void add_block(struct heap *h, struct heap_process *p, const struct event *e, size_t row)
 {
-	struct heap_key key = {.pid = e->pid, .pool = e->pool, .addr = e->addr};
+	struct heap_key key = {.pool = e->pool, .addr = e->addr};
 	struct heap_block *block;
 	bool fresh;
 
-	block = table_insert(&h->blocks, &key, &fresh);
-	if (!block)
+	block = table_insert(&p->blocks, &key, &fresh);
+	if (!block) {
+		h->refused++;
 		return;
-	if (fresh || block->gone) {
-		count_live(h, &key, row, 1, e->size);
-	} else {
-		count_live(h, &key, row, 0, e->size - block->size);
-		set_aside(h, &key, block);
 	}
+	if (!fresh && !block->gone) {
+		count_live(h, p, &key, row, block->size, -1);
+		set_aside(h, p, &key, block);
+	}
+	count_live(h, p, &key, row, e->size, 1);
 	block->gone = false;
 	block->size = e->size;
 	block->since_ns = event_end_ns(e);
@@ -168,20 +228,20 @@ static void add_block(struct heap *h, const struct event *e, size_t row)
 }
 
 /* The youngest of those under the block that the operation can have meant. */
-static bool claim_aside(struct heap *h, const struct heap_key *key, struct heap_block *block,
-			uint64_t begin_ns, struct heap_note *note)
+static bool claim_aside(struct heap *h, struct heap_process *p, const struct heap_key *key,
+			struct heap_block *block, uint64_t begin_ns, struct heap_note *note)
 {
 	for (unsigned int depth = block->under; depth-- > 0;) {
-		const struct aside *aside = aside_at(h, key, depth);
+		const struct aside *aside = aside_at(p, key, depth);
 
 		if (aside->since_ns > begin_ns)
 			continue;
 		note->old_known = true;
 		note->old_size = aside->size;
 		h->superseded--;
-		remove_aside(h, key, block, depth);
+		remove_aside(p, key, block, depth);
 		if (block->gone && !block->under)
-			table_remove(&h->blocks, key);
+			table_remove(&p->blocks, key);
 		return true;
 	}
 	return false;
@@ -193,28 +253,29 @@ static bool claim_aside(struct heap *h, const struct heap_key *key, struct heap_
  * stopped before the probe), so there the block set aside goes first: of the two frees that must
  * come, it does not matter which is called the late one.
  */
-static bool drop_block(struct heap *h, const struct heap_key *key, uint64_t begin_ns,
-		       struct heap_note *note)
+static bool drop_block(struct heap *h, struct heap_process *p, const struct heap_key *key,
+		       uint64_t begin_ns, struct heap_note *note)
 {
-	struct heap_block *block = table_find(&h->blocks, key);
+	struct heap_block *block = table_find(&p->blocks, key);
 
 	if (!block)
 		return false;
 	if (key->pool && block->under)
-		return claim_aside(h, key, block, UINT64_MAX, note);
+		return claim_aside(h, p, key, block, UINT64_MAX, note);
 	if (block->gone || block->since_ns > begin_ns)
-		return claim_aside(h, key, block, begin_ns, note);
+		return claim_aside(h, p, key, block, begin_ns, note);
 	note->old_known = true;
 	note->old_size = block->size;
-	count_live(h, key, block->pool_row, -1, -block->size);
+	count_live(h, p, key, block->pool_row, block->size, -1);
 	if (block->under)
 		block->gone = true;
 	else
-		table_remove(&h->blocks, key);
+		table_remove(&p->blocks, key);
 	return true;
 }
 
-static void apply_alloc(struct heap *h, const struct event *e, struct heap_total *total, size_t row)
+static void apply_alloc(struct heap *h, struct heap_process *p, const struct event *e,
+			struct event_totals *total, size_t row)
 {
 	total->count++;
 	if (e->failed) {
@@ -222,95 +283,102 @@ static void apply_alloc(struct heap *h, const struct event *e, struct heap_total
 		return;
 	}
 	total->bytes += e->size;
-	if (e->addr)
-		add_block(h, e, row);
+	if (e->addr && !e->new_unsampled)
+		add_block(h, p, e, row);
 }
 
-static void apply_free(struct heap *h, const struct event *e, struct heap_total *total,
-		       uint64_t *unmatched, struct heap_note *note)
+/* A child inherits its parent's blocks, and what it frees of them was allocated in another process.
+ */
+static void count_unmatched(struct heap *h, const struct heap_process *p)
 {
-	struct heap_key key = {.pid = e->pid, .pool = e->pool, .addr = e->addr};
+	if (p->forked)
+		h->inherited_frees++;
+	else
+		h->unmatched_frees++;
+}
+
+static bool apply_free(struct heap *h, struct heap_process *p, const struct event *e,
+		       struct event_totals *total, struct heap_note *note)
+{
+	struct heap_key key = {.pool = e->pool, .addr = e->addr};
 
 	total->count++;
-	if (!e->addr)
-		total->null++;
-	else if (!drop_block(h, &key, event_begin_ns(e), note))
-		++*unmatched;
+	if (e->addr)
+		return drop_block(h, p, &key, event_begin_ns(e), note);
+	total->null++;
+	return true;
 }
 
 /* realloc counts as one call of its size; on failure the old block lives on. */
-static void apply_realloc(struct heap *h, const struct event *e, struct heap_note *note)
+static void apply_realloc(struct heap *h, struct heap_process *p, const struct event *e,
+			  struct heap_note *note)
 {
-	struct heap_key key = {.pid = e->pid, .addr = e->old_addr};
-	struct heap_total *total = &h->calls[e->function];
+	struct heap_key key = {.addr = e->old_addr};
 	const struct heap_block *block;
 
 	if (e->failed) {
-		block = table_find(&h->blocks, &key);
+		block = table_find(&p->blocks, &key);
 		note->old_known = block && !block->gone;
 		note->old_size = note->old_known ? block->size : 0;
-	} else if (!drop_block(h, &key, e->ts_ns, note)) {
-		h->unmatched_frees++;
+	} else if (!e->old_unsampled && !drop_block(h, p, &key, e->ts_ns, note)) {
+		count_unmatched(h, p);
 	}
-	apply_alloc(h, e, total, 0);
+	apply_alloc(h, p, e, &h->calls[e->function], 0);
 }
 
-/* Which blocks a sweep takes out: all of a process, or those of one of its pools. */
+/* Which blocks a sweep takes out of a process: all, or those of one of its pools. */
 struct sweep {
 	struct heap *heap;
-	uint64_t pid, pool; /* pool 0: whatever it is */
+	struct heap_process *process;
+	uint64_t pool; /* 0: whatever it is */
 };
-
-static bool is_swept(const struct sweep *s, const struct heap_key *key)
-{
-	return key->pid == s->pid && (!s->pool || key->pool == s->pool);
-}
 
 static bool sweep_block(const void *key, void *value, void *context)
 {
 	const struct heap_block *block = value;
+	const struct heap_key *at = key;
 	const struct sweep *s = context;
 
-	if (!is_swept(s, key))
+	if (s->pool && at->pool != s->pool)
 		return false;
 	if (!block->gone)
-		count_live(s->heap, key, block->pool_row, -1, -block->size);
+		count_live(s->heap, s->process, at, block->pool_row, block->size, -1);
 	return true;
 }
 
 static bool sweep_aside(const void *key, void *value, void *context)
 {
 	(void)value;
-	return is_swept(context, &((const struct aside_key *)key)->block);
-}
-
-static bool sweep_pool(const void *key, void *value, void *context)
-{
-	(void)value;
-	return ((const struct pool_key *)key)->pid == ((const struct sweep *)context)->pid;
-}
-
-static void sweep_blocks(struct heap *h, struct sweep *s)
-{
-	table_sweep(&h->blocks, sweep_block, s);
-	table_sweep(&h->asides, sweep_aside, s);
+	return ((const struct aside_key *)key)->block.pool == ((const struct sweep *)context)->pool;
 }
 
 /* Chunks that were in use are gone with their pool. */
-static void apply_destroy(struct heap *h, const struct event *e, struct heap_pool *pool,
-			  uint64_t live)
+static void apply_destroy(struct heap *h, struct heap_process *p, const struct event *e,
+			  struct heap_pool *pool, uint64_t live)
 {
-	struct sweep s = {.heap = h, .pid = e->pid, .pool = e->pool};
+	struct sweep s = {.heap = h, .process = p, .pool = e->pool};
 
 	pool->destroyed++;
 	pool->live_at_destroy += live;
-	if (live)
-		sweep_blocks(h, &s);
+	if (!live)
+		return;
+	table_sweep(&p->blocks, sweep_block, &s);
+	table_sweep(&p->asides, sweep_aside, &s);
 }
 
-static bool apply_pool(struct heap *h, const struct event *e, struct heap_note *note)
+/* What an allocation stands for that its maker has sampled. */
+static void add_weight(struct heap_pool *pool, const struct event *e)
 {
-	const struct pool_state *state = pool_state_of(h, e);
+	if (!e->weighted_bytes)
+		return;
+	pool->weighted_bytes += e->weighted_bytes;
+	pool->weighted_count += (double)e->weighted_bytes / (e->size ? (double)e->size : 1);
+}
+
+static bool apply_pool(struct heap *h, struct heap_process *p, const struct event *e,
+		       struct heap_note *note)
+{
+	const struct pool_state *state = pool_state_of(h, p, e);
 	size_t row = state ? state->row : pool_row_named(h, "(other pools)");
 	struct heap_pool *pool = &h->pool_rows[row];
 
@@ -318,40 +386,47 @@ static bool apply_pool(struct heap *h, const struct event *e, struct heap_note *
 	note->row = row;
 	if (h->only_pool[0] && strcmp(h->only_pool, pool->name))
 		return false;
-	if (e->kind == EVENT_POOL_CREATE)
+	if (e->kind == EVENT_POOL_CREATE) {
 		pool->created++;
-	else if (e->kind == EVENT_POOL_ALLOC)
-		apply_alloc(h, e, &pool->alloc, row);
-	else if (e->kind == EVENT_POOL_FREE)
-		apply_free(h, e, &pool->free, &pool->unmatched, note);
-	else
-		apply_destroy(h, e, pool, state ? state->live : 0);
+	} else if (e->kind == EVENT_POOL_ALLOC) {
+		apply_alloc(h, p, e, &pool->alloc, row);
+		add_weight(pool, e);
+	} else if (e->kind == EVENT_POOL_FREE) {
+		pool->unmatched += !apply_free(h, p, e, &pool->free, note);
+	} else {
+		apply_destroy(h, p, e, pool, state ? state->live : 0);
+	}
 	return true;
 }
 
-static void apply_call(struct heap *h, const struct event *e, struct heap_note *note)
+static void apply_call(struct heap *h, struct heap_process *p, const struct event *e,
+		       struct heap_note *note)
 {
-	struct heap_total *total = &h->calls[e->function];
+	struct event_totals *total = &h->calls[e->function];
 
 	if (e->kind == EVENT_ALLOC) {
-		apply_alloc(h, e, total, 0);
+		apply_alloc(h, p, e, total, 0);
 	} else if (e->kind == EVENT_REALLOC) {
-		apply_realloc(h, e, note);
+		apply_realloc(h, p, e, note);
 	} else {
 		total->freed += e->by_realloc;
-		apply_free(h, e, total, &h->unmatched_frees, note);
+		if (!apply_free(h, p, e, total, note))
+			count_unmatched(h, p);
 	}
 }
 
 bool heap_apply(struct heap *h, const struct event *e, struct heap_note *note)
 {
+	struct heap_process *p = process_of(h, e->pid);
 	bool wanted = true;
 
 	*note = (struct heap_note){0};
-	if (event_is_pool(e))
-		wanted = apply_pool(h, e, note);
+	if (!p)
+		h->refused++;
+	else if (event_is_pool(e))
+		wanted = apply_pool(h, p, e, note);
 	else
-		apply_call(h, e, note);
+		apply_call(h, p, e, note);
 	if (wanted)
 		h->events++;
 	else
@@ -359,10 +434,49 @@ bool heap_apply(struct heap *h, const struct event *e, struct heap_note *note)
 	return wanted;
 }
 
+static bool count_ended(const void *key, void *value, void *context)
+{
+	const struct heap_block *block = value;
+	struct heap *h = context;
+
+	if (!((const struct heap_key *)key)->pool && !block->gone) {
+		h->ended.blocks++;
+		h->ended.bytes += block->size;
+	}
+	return false;
+}
+
+void heap_end_process(struct heap *h, uint32_t pid)
+{
+	uint64_t key = pid;
+	struct heap_process *p = table_find(&h->processes, &key);
+
+	if (!p)
+		return;
+	table_sweep(&p->blocks, count_ended, h);
+	process_fini(p);
+	table_remove(&h->processes, &key);
+}
+
+void heap_fork_process(struct heap *h, uint32_t pid)
+{
+	struct heap_process *p;
+
+	heap_end_process(h, pid);
+	p = process_of(h, pid);
+	if (p)
+		p->forked = true;
+}
+
 void heap_forget_process(struct heap *h, uint32_t pid)
 {
-	struct sweep s = {.heap = h, .pid = pid};
+	uint64_t key = pid;
+	struct heap_process *p = table_find(&h->processes, &key);
+	struct sweep s = {.heap = h, .process = p};
 
-	sweep_blocks(h, &s);
-	table_sweep(&h->pools, sweep_pool, &s);
+	if (!p)
+		return;
+	table_sweep(&p->blocks, sweep_block, &s);
+	process_fini(p);
+	table_remove(&h->processes, &key);
 }

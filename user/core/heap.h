@@ -4,7 +4,8 @@
  * arithmetic over core/event, the same for a live run and a recording.
  *
  * A block is known by (process, pool, address): a pool's first chunk lies at the address of the
- * region that the pool got from malloc, and both are live at once.
+ * region that the pool got from malloc, and both are live at once. Every process has tables of its
+ * own, which go when it does; what was live then stays in the sums.
  *
  * Order. Records of one address arrive in the order in which the address was handed out, but for
  * two cases: a realloc that moves reports its old block only on return, and a pool's free is
@@ -28,34 +29,32 @@ struct heap_live {
 	uint64_t blocks, bytes;
 };
 
-/* The books of one function. */
-struct heap_total {
-	uint64_t count;  /* calls, failed ones and free(NULL) included */
-	uint64_t bytes;  /* asked for by the calls that did not fail */
-	uint64_t failed; /* calls that returned an error */
-	uint64_t null;   /* free(NULL) */
-	uint64_t freed;  /* realloc to size 0, which freed the block */
-};
-
 /* The books of all pools of one name. */
 struct heap_pool {
 	char name[65];
-	struct heap_total alloc, free;
+	struct event_totals alloc, free;
 	struct heap_live live;
 	uint64_t unmatched; /* frees of chunks that were not seen allocated */
 	uint64_t created, destroyed;
 	uint64_t live_at_destroy; /* chunks that were in use when their pool was destroyed */
+	uint64_t weighted_bytes;  /* what the allocations stand for, where their maker samples */
+	double weighted_count;
 };
 
 struct heap {
-	struct table blocks; /* struct heap_key -> struct heap_block */
-	struct table asides; /* (key, depth) -> block under a younger one */
-	struct table pools;  /* (process, pool address) -> index into pool_rows */
-	struct heap_total calls[HEAP_MAX_CALLS];
+	struct table processes; /* PID -> struct heap_process */
+	struct event_totals calls[HEAP_MAX_CALLS];
 	struct heap_pool *pool_rows;
 	size_t pool_count;
-	struct heap_live live;    /* without pools */
+	struct heap_live live;   /* without pools */
+	struct heap_live ended;  /* of these, in processes that have ended: nobody can free them */
+	uint64_t sample_bytes;   /* one sample in so many bytes on average; 0: all is seen */
+	double estimated_blocks; /* with sample_bytes: what the live blocks stand for */
+	double estimated_bytes;
 	uint64_t unmatched_frees; /* frees of blocks that were not seen allocated */
+	uint64_t inherited_frees; /* the same, by forked children: of their parents' blocks, it
+				     seems */
+	uint64_t refused;         /* blocks beyond the cap of a table, not followed */
 	uint64_t superseded;      /* allocations over a live block that no late record explained */
 	char only_pool[65];       /* pools of other names are ignored; "": none is */
 	uint64_t events;          /* applied */
@@ -75,6 +74,16 @@ void heap_fini(struct heap *h);
 
 /* Applies one event; false when it was ignored. `note` is filled, never NULL. */
 bool heap_apply(struct heap *h, const struct event *e, struct heap_note *note);
+
+/* What an allocation of `size` bytes stands for when one byte in `sample_bytes` is sampled on
+ * average: size / (1 - e^(-size / sample_bytes)). */
+double heap_weighted_bytes(uint64_t size, uint64_t sample_bytes);
+
+/* A new process: nothing that its number stood for before is true of it. */
+void heap_fork_process(struct heap *h, uint32_t pid);
+
+/* The process has ended: its blocks stay live in the sums, and are forgotten. */
+void heap_end_process(struct heap *h, uint32_t pid);
 
 /* The process replaced its image: its blocks are gone, and were neither freed nor leaked. */
 void heap_forget_process(struct heap *h, uint32_t pid);

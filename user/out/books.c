@@ -9,6 +9,7 @@
 #include "out/books.h"
 
 #include <inttypes.h>
+#include <math.h>
 
 #include "core/log.h"
 
@@ -33,7 +34,7 @@ const char *books_duration(char *buf, uint64_t ns)
 	return buf;
 }
 
-static void write_row(FILE *out, const char *name, const struct heap_total *t, bool allocates)
+static void write_row(FILE *out, const char *name, const struct event_totals *t, bool allocates)
 {
 	char shown[160];
 
@@ -67,18 +68,23 @@ static void write_pools(FILE *out, const struct heap *h)
 		write_row(out, name, &p->alloc, true);
 		snprintf(name, sizeof(name), "%s:free", p->name);
 		write_row(out, name, &p->free, false);
+		if (p->weighted_bytes)
+			fprintf(out,
+				"  sampled by its maker: stands for %.0f calls, %" PRIu64
+				" bytes\n",
+				p->weighted_count, p->weighted_bytes);
 	}
 }
 
-static void write_calls(struct sink *s, const struct heap *h)
+static void write_calls(struct sink *s, const struct report *r)
 {
 	fprintf(s->out, "%-28s %12s %17s %9s\n", "CALL", "COUNT", "BYTES", "FAILED");
 	for (size_t i = 0; i < s->info->function_count; i++) {
-		if (h->calls[i].count)
-			write_row(s->out, s->info->functions[i], &h->calls[i],
+		if (r->calls[i].count)
+			write_row(s->out, s->info->functions[i], &r->calls[i],
 				  !(s->info->frees >> i & 1));
 	}
-	write_pools(s->out, h);
+	write_pools(s->out, r->heap);
 }
 
 /* "3 chunks", "1 chunk". */
@@ -87,11 +93,33 @@ static void write_number(FILE *out, uint64_t n, const char *thing)
 	fprintf(out, "%" PRIu64 " %s%s", n, thing, n == 1 ? "" : "s");
 }
 
-static void write_heap_live(FILE *out, const struct heap *h)
+/* With sampling what is known is what the samples stand for. */
+static void write_sum(FILE *out, const struct heap *h)
 {
-	fputs("live: ", out);
+	if (h->sample_bytes) {
+		fprintf(out, "live, estimated: %.0f blocks, %.0f bytes; sampled: ",
+			fabs(h->estimated_blocks), fabs(h->estimated_bytes));
+	} else {
+		fputs("live: ", out);
+	}
 	write_number(out, h->live.blocks, "block");
-	fprintf(out, ", %" PRIu64 " bytes\n", h->live.bytes);
+	fprintf(out, ", %" PRIu64 " bytes", h->live.bytes);
+}
+
+static void write_heap_live(FILE *out, const struct report *r)
+{
+	const struct heap *h = r->heap;
+
+	write_sum(out, h);
+	if (report_has_ended(r)) {
+		fputs("; in processes that have ended: ", out);
+		write_number(out, h->ended.blocks, "block");
+		fprintf(out, ", %" PRIu64 " bytes", h->ended.bytes);
+	}
+	fputc('\n', out);
+	if (h->inherited_frees)
+		fprintf(out, "frees by forked children of blocks of their parents: %" PRIu64 "\n",
+			h->inherited_frees);
 	if (h->unmatched_frees)
 		fprintf(out, "frees of blocks that were not seen allocated: %" PRIu64 "\n",
 			h->unmatched_frees);
@@ -118,21 +146,24 @@ static void write_pool_live(FILE *out, const struct heap_pool *p)
 	}
 }
 
-static void write_live(struct sink *s, const struct heap *h)
+static void write_live(struct sink *s, const struct report *r)
 {
+	const struct heap *h = r->heap;
+
 	if (s->info->live_known)
-		write_heap_live(s->out, h);
+		write_heap_live(s->out, r);
 	for (size_t i = 0; i < h->pool_count; i++) {
 		if (!is_empty(&h->pool_rows[i]))
 			write_pool_live(s->out, &h->pool_rows[i]);
 	}
-	if (h->blocks.refused)
+	if (h->refused)
 		fprintf(s->out, "blocks beyond the table's cap, not followed: %" PRIu64 "\n",
-			h->blocks.refused);
+			h->refused);
 }
 
 static void write_losses(FILE *out, const struct report *r)
 {
+	char late[16];
 	const struct {
 		uint64_t count;
 		const char *cause;
@@ -157,6 +188,19 @@ static void write_losses(FILE *out, const struct report *r)
 			"main threads that left while others went on: %" PRIu64
 			"; what these called then is not counted\n",
 			r->counters[EVENT_MAIN_LEFT]);
+	if (r->counters[EVENT_UNTRACKED])
+		fprintf(out, "sampled blocks whose free is not known (too many): %" PRIu64 "\n",
+			r->counters[EVENT_UNTRACKED]);
+	if (r->counters[EVENT_UNFOLLOWED])
+		fprintf(out, "children that could not be followed (too many): %" PRIu64 "\n",
+			r->counters[EVENT_UNFOLLOWED]);
+	if (r->late) {
+		write_number(out, r->late, "file");
+		fprintf(out,
+			" probed after being mapped, by %s at most: calls until then are not "
+			"counted\n",
+			books_duration(late, r->late_ns));
+	}
 	if (report_lost(r))
 		fputs("The counts above lack the lost calls.\n", out);
 }
@@ -172,11 +216,16 @@ void books_write(struct sink *s, const struct report *r)
 	if (r->in_flight)
 		fprintf(s->out, " + %" PRIu64 " not yet returned", r->in_flight);
 	fputc('\n', s->out);
+	if (s->info->sample_bytes)
+		fprintf(s->out,
+			"sampled, one in %" PRIu64 " bytes on average, of %" PRIu64
+			" calls; the counts are of all calls\n",
+			s->info->sample_bytes, report_calls(r, s->info));
 	if (h->ignored)
 		fprintf(s->out, "of pools that were not asked for: %" PRIu64 " events\n",
 			h->ignored);
-	write_calls(s, h);
-	write_live(s, h);
+	write_calls(s, r);
+	write_live(s, r);
 	write_losses(s->out, r);
 	if (r->fate)
 		fprintf(s->out, "command: %s\n", r->fate);

@@ -89,7 +89,7 @@ void json_start(struct sink *s)
 	json_line(s->out, o);
 }
 
-static json_t *total(const struct heap_total *t, bool allocates)
+static json_t *total(const struct event_totals *t, bool allocates)
 {
 	json_t *o = json_object();
 
@@ -105,15 +105,28 @@ static json_t *total(const struct heap_total *t, bool allocates)
 	return o;
 }
 
-static json_t *calls(const struct sink *s, const struct heap *h)
+/* The allocations of a pool whose maker samples stand for more than themselves. */
+static json_t *pool_total(const struct heap_pool *p)
 {
+	json_t *o = total(&p->alloc, true);
+
+	if (p->weighted_bytes) {
+		json_object_set_new(o, "weighted_bytes", json_count(p->weighted_bytes));
+		json_object_set_new(o, "weighted_count", json_real(p->weighted_count));
+	}
+	return o;
+}
+
+static json_t *calls(const struct sink *s, const struct report *r)
+{
+	const struct heap *h = r->heap;
 	json_t *o = json_object();
 	char name[80];
 
 	for (size_t i = 0; i < s->info->function_count; i++) {
-		if (h->calls[i].count)
+		if (r->calls[i].count)
 			json_object_set_new(o, s->info->functions[i],
-					    total(&h->calls[i], !(s->info->frees >> i & 1)));
+					    total(&r->calls[i], !(s->info->frees >> i & 1)));
 	}
 	for (size_t i = 0; i < h->pool_count; i++) {
 		const struct heap_pool *p = &h->pool_rows[i];
@@ -121,7 +134,7 @@ static json_t *calls(const struct sink *s, const struct heap *h)
 
 		snprintf(name, sizeof(name), "%s:alloc", p->name);
 		key = json_text(name);
-		json_object_set_new(o, json_string_value(key), total(&p->alloc, true));
+		json_object_set_new(o, json_string_value(key), pool_total(p));
 		json_decref(key);
 		snprintf(name, sizeof(name), "%s:free", p->name);
 		key = json_text(name);
@@ -173,6 +186,31 @@ static json_t *lost(const struct report *r)
 	return o;
 }
 
+static void set_live(json_t *o, const struct report *r)
+{
+	const struct heap *h = r->heap;
+
+	json_object_set_new(o, "live", live(&h->live));
+	if (report_has_ended(r))
+		json_object_set_new(o, "live_of_ended", live(&h->ended));
+	if (h->sample_bytes)
+		json_object_set_new(o, "live_estimated",
+				    json_pack("{s:f,s:f}", "blocks", h->estimated_blocks, "bytes",
+					      h->estimated_bytes));
+	json_object_set_new(o, "unmatched_frees", json_count(h->unmatched_frees));
+	if (h->inherited_frees)
+		json_object_set_new(o, "inherited_frees", json_count(h->inherited_frees));
+	json_object_set_new(o, "superseded", json_count(h->superseded));
+}
+
+static void set_late(json_t *o, const struct report *r)
+{
+	if (!r->late)
+		return;
+	json_object_set_new(o, "late_probes", json_count(r->late));
+	json_object_set_new(o, "late_ns", json_count(r->late_ns));
+}
+
 void json_books(struct sink *s, const struct report *r)
 {
 	const struct heap *h = r->heap;
@@ -180,11 +218,12 @@ void json_books(struct sink *s, const struct report *r)
 
 	json_object_set_new(o, "type", json_string(r->final ? "summary" : "interim"));
 	json_object_set_new(o, "elapsed_ns", json_count(r->elapsed_ns));
-	json_object_set_new(o, "calls", calls(s, h));
-	if (s->info->live_known) {
-		json_object_set_new(o, "live", live(&h->live));
-		json_object_set_new(o, "unmatched_frees", json_count(h->unmatched_frees));
-		json_object_set_new(o, "superseded", json_count(h->superseded));
+	json_object_set_new(o, "calls", calls(s, r));
+	if (s->info->live_known)
+		set_live(o, r);
+	if (s->info->sample_bytes) {
+		json_object_set_new(o, "sample_bytes", json_count(s->info->sample_bytes));
+		json_object_set_new(o, "calls_counted", json_count(report_calls(r, s->info)));
 	}
 	if (h->pool_count)
 		json_object_set_new(o, "pools", pools(h));
@@ -193,6 +232,11 @@ void json_books(struct sink *s, const struct report *r)
 			    json_count(r->counters[EVENT_UNREADABLE_STACK]));
 	if (report_is_blind(r))
 		json_object_set_new(o, "main_left", json_count(r->counters[EVENT_MAIN_LEFT]));
+	if (r->counters[EVENT_UNTRACKED])
+		json_object_set_new(o, "untracked", json_count(r->counters[EVENT_UNTRACKED]));
+	if (r->counters[EVENT_UNFOLLOWED])
+		json_object_set_new(o, "unfollowed", json_count(r->counters[EVENT_UNFOLLOWED]));
+	set_late(o, r);
 	json_object_set_new(o, "in_flight", json_count(r->in_flight));
 	json_object_set_new(o, "entered", json_count(r->counters[EVENT_ENTERED]));
 	json_object_set_new(o, "events", json_count(h->events + h->ignored));

@@ -80,7 +80,8 @@ static void set_block(json_t *o, const struct event *e, const struct heap_note *
 static void set_pool(json_t *o, const struct event *e, const struct heap_note *note)
 {
 	json_object_set_new(o, "pool", json_text(note->pool->name));
-	json_object_set_new(o, "pool_addr", json_address(e->pool));
+	if (!e->otel)
+		json_object_set_new(o, "pool_addr", json_address(e->pool));
 	if (e->kind != EVENT_POOL_CREATE)
 		return;
 	json_object_set_new(o, "base", json_address(e->base));
@@ -90,6 +91,7 @@ static void set_pool(json_t *o, const struct event *e, const struct heap_note *n
 
 static void event(struct sink *s, const struct event *e, const struct heap_note *note)
 {
+	uint64_t weight = sink_weight(s, e);
 	json_t *o = json_object();
 	char name[80];
 
@@ -99,8 +101,14 @@ static void event(struct sink *s, const struct event *e, const struct heap_note 
 	json_object_set_new(o, "ts_ns", json_count(e->ts_ns));
 	json_object_set_new(o, "pid", json_integer(e->pid));
 	json_object_set_new(o, "tid", json_integer(e->tid));
+	if (e->ns_pid) {
+		json_object_set_new(o, "ns_pid", json_integer(e->ns_pid));
+		json_object_set_new(o, "ns_tid", json_integer(e->ns_tid));
+	}
 	json_object_set_new(o, "comm", json_text(e->comm));
 	set_block(o, e, note);
+	if (weight)
+		json_object_set_new(o, "weighted_bytes", json_count(weight));
 	if (note->pool)
 		set_pool(o, e, note);
 	if (e->frames && e->stack[0])

@@ -64,6 +64,16 @@ struct sym_stack sink_frames(const struct sink *s, const struct event *e, unsign
 	return symbolizer_resolve(s->info->symbolizer, (pid_t)e->pid, e->stack[i], true);
 }
 
+uint64_t sink_weight(const struct sink *s, const struct event *e)
+{
+	if (e->weighted_bytes)
+		return e->weighted_bytes;
+	if (!s->info->sample_bytes || event_is_pool(e) || e->kind == EVENT_FREE || e->failed ||
+	    e->new_unsampled)
+		return 0;
+	return (uint64_t)(heap_weighted_bytes(e->size, s->info->sample_bytes) + 0.5);
+}
+
 unsigned int sink_depth(const struct sink *s, const struct event *e)
 {
 	unsigned int depth = e->frames ? 1 : 0;
@@ -76,6 +86,17 @@ unsigned int sink_depth(const struct sink *s, const struct event *e)
 bool report_is_blind(const struct report *r)
 {
 	return r->counters[EVENT_MAIN_LEFT];
+}
+
+uint64_t report_calls(const struct report *r, const struct run_info *info)
+{
+	uint64_t calls = 0;
+
+	for (size_t i = 0; i < info->function_count; i++)
+		calls += r->calls[i].count;
+	for (size_t i = 0; i < r->heap->pool_count; i++)
+		calls += r->heap->pool_rows[i].alloc.count + r->heap->pool_rows[i].free.count;
+	return calls;
 }
 
 uint64_t report_lost(const struct report *r)

@@ -25,26 +25,40 @@ struct run_info {
 	size_t target_count;
 	const char *const *functions; /* their names; an event's `function` is the index */
 	size_t function_count;
-	uint64_t traced;   /* bit i: functions[i] is traced */
-	uint64_t frees;    /* bit i: functions[i] is a free */
-	uint64_t start_ns; /* CLOCK_MONOTONIC when the gate opened */
-	bool stacks;       /* whole stacks are wanted */
-	bool live_known;   /* allocations and frees are both traced, and all sizes */
+	uint64_t traced;       /* bit i: functions[i] has been found, and is traced */
+	uint64_t frees;        /* bit i: functions[i] is a free */
+	uint64_t start_ns;     /* CLOCK_MONOTONIC when the gate opened */
+	bool stacks;           /* whole stacks are wanted */
+	uint64_t sample_bytes; /* one sample in so many bytes on average; 0: every call */
+	bool live_known;       /* allocations and frees are both traced, and all sizes */
 	struct symbolizer *symbolizer;
 };
 
 /* The state of the books at one moment. */
 struct report {
 	const struct heap *heap;
+	const struct event_totals *calls; /* of each function, all calls counted */
 	uint64_t elapsed_ns;
 	uint64_t counters[EVENT_NR_COUNTERS];
 	uint64_t malformed; /* records that could not be decoded: lost, too */
 	uint64_t in_flight; /* calls that had begun and not returned */
+	uint64_t late;      /* files that were probed when they had been mapped already … */
+	uint64_t late_ns;   /* … so long before at most: calls of that time are not counted */
 	const char *fate;   /* of the command; NULL: none */
 	bool final;
 };
 
 uint64_t report_lost(const struct report *r);
+
+/* The part of the live blocks that nobody can free any more: their process has ended, others live.
+ */
+static inline bool report_has_ended(const struct report *r)
+{
+	return r->heap->ended.blocks && r->heap->ended.blocks != r->heap->live.blocks;
+}
+
+/* All calls, those included that sampling left out. */
+uint64_t report_calls(const struct report *r, const struct run_info *info);
 
 /* Whether calls are missing whose number nobody knows. */
 bool report_is_blind(const struct report *r);
@@ -83,6 +97,9 @@ void sink_fini(struct sink *s);
 /* What an event is called: the function's name, or "POOL:alloc". Returns buf or a constant. */
 const char *sink_call_name(const struct sink *s, const struct event *e,
 			   const struct heap_note *note, char *buf, size_t len);
+
+/* Bytes that the allocation stands for, be it that we sample or its maker does; 0: itself alone. */
+uint64_t sink_weight(const struct sink *s, const struct event *e);
 
 /*
  * How many words of the event's stack are to be believed. A walk by frame pointers through code

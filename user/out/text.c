@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * The trace for eyes: one line a call, the books at the end. What comes from a traced process is
- *escaped.
+ * escaped. A process in a PID namespace of its own has its number there behind the first one.
  *
- *	   TIME(s)       PID/TID COMM        CALL      SIZE  ALIGN ADDRESS         LATENCY* LOCATION
- *	  0.000213     4211/4211 demo        malloc     160      - 0x55d0c0a812a0    1.63us  main at
- *demo.c:12:9
+ *	TIME(s)   PID/TID      COMM  CALL    SIZE  ALIGN ADDRESS     LATENCY* LOCATION
+ *	0.000213  4211/4211    demo  malloc   160      - 0x55d0c…     1.63us  main at demo.c:12:9
+ *	0.000220  4300(1)/4300 demo  malloc   160      - 0x55d0c…     1.63us  main at demo.c:12:9
  */
 #include <inttypes.h>
 #include <string.h>
@@ -130,7 +130,10 @@ static void write_address(struct sink *s, const struct event *e)
 static void write_remarks(struct sink *s, const struct event *e, const struct heap_note *note)
 {
 	bool frees = e->kind == EVENT_FREE || e->kind == EVENT_POOL_FREE;
+	uint64_t weight = sink_weight(s, e);
 
+	if (weight)
+		fprintf(s->out, " (stands for %" PRIu64 " bytes)", weight);
 	if (e->kind == EVENT_REALLOC && e->old_addr != e->addr)
 		fprintf(s->out, " (%s 0x%" PRIx64 ")", e->failed ? "kept" : "moved from",
 			e->old_addr);
@@ -150,9 +153,12 @@ static void write_latency(struct sink *s, const struct event *e)
 static void event(struct sink *s, const struct event *e, const struct heap_note *note)
 {
 	int64_t since = (int64_t)(e->ts_ns - s->info->start_ns);
-	char ids[32], comm[80], name[80], call[352];
+	char ids[48], comm[80], name[80], call[352];
 
-	snprintf(ids, sizeof(ids), "%u/%u", e->pid, e->tid);
+	if (e->ns_pid)
+		snprintf(ids, sizeof(ids), "%u(%u)/%u", e->pid, e->ns_pid, e->tid);
+	else
+		snprintf(ids, sizeof(ids), "%u/%u", e->pid, e->tid);
 	fprintf(s->out, "%12.6f %15s %-15s %-26s", (double)since / 1e9, ids,
 		log_quote(comm, sizeof(comm), e->comm),
 		log_quote(call, sizeof(call), sink_call_name(s, e, note, name, sizeof(name))));

@@ -68,12 +68,17 @@ static bool file_offset(Elf *elf, uint64_t vaddr, uint64_t *offset)
 	return false;
 }
 
-static bool is_exported_function(const GElf_Sym *sym)
+static bool is_function(const GElf_Sym *sym)
+{
+	return GELF_ST_TYPE(sym->st_info) == STT_FUNC && sym->st_shndx != SHN_UNDEF &&
+	       sym->st_value;
+}
+
+static bool is_exported(const GElf_Sym *sym)
 {
 	int bind = GELF_ST_BIND(sym->st_info);
 
-	return GELF_ST_TYPE(sym->st_info) == STT_FUNC && sym->st_shndx != SHN_UNDEF &&
-	       sym->st_value && (bind == STB_GLOBAL || bind == STB_WEAK);
+	return bind == STB_GLOBAL || bind == STB_WEAK;
 }
 
 static int visit_symbols(struct binary *b, Elf_Scn *section, const GElf_Shdr *header,
@@ -87,14 +92,16 @@ static int visit_symbols(struct binary *b, Elf_Scn *section, const GElf_Shdr *he
 	for (size_t i = 0; data && i < count && !err; i++) {
 		struct binary_function f;
 
-		if (!gelf_getsym(data, (int)i, &sym) || !is_exported_function(&sym))
+		if (!gelf_getsym(data, (int)i, &sym) || !is_function(&sym))
 			continue;
 		f.name = elf_strptr(b->elf, header->sh_link, sym.st_name);
 		f.size = sym.st_size;
-		if (f.name && file_offset(b->elf, sym.st_value, &f.entry))
+		f.exported = is_exported(&sym);
+		f.has_code = file_offset(b->elf, sym.st_value, &f.entry);
+		if (f.name)
 			err = visit(context, &f);
 	}
-	return err;
+	return data ? err : -ENOEXEC;
 }
 
 int binary_each_function(struct binary *b, binary_function_fn visit, void *context)
@@ -109,6 +116,26 @@ int binary_each_function(struct binary *b, binary_function_fn visit, void *conte
 			err = visit_symbols(b, section, &header, visit, context);
 	}
 	return err;
+}
+
+bool binary_is_go(struct binary *b)
+{
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+	size_t names;
+
+	if (elf_getshdrstrndx(b->elf, &names))
+		return false;
+	while ((section = elf_nextscn(b->elf, section))) {
+		const char *name;
+
+		if (!gelf_getshdr(section, &header))
+			continue;
+		name = elf_strptr(b->elf, names, header.sh_name);
+		if (name && (!strcmp(name, ".gopclntab") || !strcmp(name, ".go.buildinfo")))
+			return true;
+	}
+	return false;
 }
 
 static bool is_note_of(const char *descriptor, size_t size, const char *provider)

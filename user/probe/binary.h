@@ -17,6 +17,8 @@ struct binary_function {
 	const char *name; /* a view, for the time of the call; without its version */
 	uint64_t entry;   /* bytes into the file */
 	uint64_t size;    /* bytes; 0: unknown */
+	bool exported;    /* visible outside of the object */
+	bool has_code; /* its address lies in code that the file holds; else entry says nothing */
 };
 
 struct binary;
@@ -27,14 +29,19 @@ struct binary *binary_new(int fd, int *err);
 void binary_free(struct binary *b);
 
 /*
- * Calls `visit` for every function that is defined here and visible outside (.dynsym, then .symtab,
- * so that one may come twice). A non-zero return ends the walk and is returned.
+ * Calls `visit` for every function that is defined here (.dynsym, then .symtab, so that one may
+ * come twice). A non-zero return ends the walk and is returned. -ENOEXEC: the file ends before its
+ * own tables do.
  */
 typedef int (*binary_function_fn)(void *context, const struct binary_function *f);
 int binary_each_function(struct binary *b, binary_function_fn visit, void *context);
 
 /* Whether there are USDT notes of that provider. */
 bool binary_has_provider(struct binary *b, const char *provider);
+
+/* Whether it is a Go program, whose stacks move: a return probe would crash it (golang/go#22008).
+ */
+bool binary_is_go(struct binary *b);
 
 /* Where in the function a probe goes. 0 or -ENOMEM. */
 int binary_find_site(struct binary *b, const struct binary_function *f, bool nop5_hazard,

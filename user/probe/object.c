@@ -11,10 +11,18 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/log.h"
 #include "probe/binary.h"
 #include "probe/functions.h"
 
 #define POOL_PROVIDER "alloctrace"
+#define OTEL_PROVIDER "otel_memory"
+
+/* While a file is read. */
+struct reading {
+	struct object *object;
+	struct functions *functions;
+};
 
 /* A function of the table, unless one lies there already: of two names of one address the earlier
  * row counts. */
@@ -34,20 +42,45 @@ static void add_site(struct object *o, const struct binary_function *f, unsigned
 
 static int visit_function(void *context, const struct binary_function *f)
 {
-	for (unsigned int i = 0; i < function_count; i++) {
-		if (function_has_symbol(&functions[i], f->name))
-			add_site(context, f, i);
+	struct reading *r = context;
+	int row = functions_match(r->functions, f->name, f->exported);
+
+	if (row < 0)
+		return 0;
+	if (!f->has_code) {
+		log_warn("'%s' in '%s' is not traced: it has no code in the file",
+			 r->functions->rows[row].name, r->object->path);
+		return 0;
 	}
+	r->object->defined |= 1ULL << row;
+	add_site(r->object, f, (unsigned int)row);
 	return 0;
 }
 
-static bool defines(const struct object *o, const char *name)
+/* Whether both keys of that function's family are there, under the same prefix. */
+static bool family_is_complete(const struct object *o, const struct functions *functions,
+			       const struct function *f)
 {
-	for (size_t i = 0; i < o->site_count; i++) {
-		if (!strcmp(functions[o->sites[i].function].name, name))
-			return true;
+	unsigned int keys = 0;
+
+	for (size_t i = 0; i < functions->count; i++) {
+		const struct function *other = &functions->rows[i];
+
+		keys += other->key && o->defined >> i & 1 && other->family == f->family &&
+			other->prefix == f->prefix;
 	}
-	return false;
+	return keys == 2 || f->family == FAMILY_OWN;
+}
+
+static void drop_incomplete(struct object *o, const struct functions *functions)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < o->site_count; i++) {
+		if (family_is_complete(o, functions, &functions->rows[o->sites[i].function]))
+			o->sites[kept++] = o->sites[i];
+	}
+	o->site_count = kept;
 }
 
 /* Decides where in each function the probe goes. */
@@ -64,8 +97,9 @@ static int find_sites(struct object *o, struct binary *b)
 	return err;
 }
 
-int object_init(struct object *o, int fd, const char *path)
+int object_init(struct object *o, int fd, const char *path, struct functions *functions, bool named)
 {
+	struct reading reading = {.object = o, .functions = functions};
 	struct binary *b = NULL;
 	int err;
 
@@ -77,10 +111,14 @@ int object_init(struct object *o, int fd, const char *path)
 	b = binary_new(fd, &err);
 	if (!b)
 		goto out;
-	binary_each_function(b, visit_function, o);
-	if (!defines(o, "malloc") || !defines(o, "free"))
-		o->site_count = 0;
+	err = binary_each_function(b, visit_function, &reading);
+	if (err)
+		goto out;
+	if (!named)
+		drop_incomplete(o, functions);
 	o->has_pools = binary_has_provider(b, POOL_PROVIDER);
+	o->has_otel_pools = binary_has_provider(b, OTEL_PROVIDER);
+	o->is_go = o->site_count && binary_is_go(b);
 	err = find_sites(o, b);
 out:
 	binary_free(b);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "probe/functions.h"
 #include "probe/site.h"
 
 #define OBJECT_MAX_SITES 64
@@ -19,7 +20,7 @@
 struct object_site {
 	uint64_t entry;        /* of the function: bytes into the file */
 	uint64_t size;         /* of the function, in bytes; 0: unknown */
-	unsigned int function; /* row of functions[] */
+	unsigned int function; /* row of the table of functions */
 	struct site site;      /* the probe lies at entry + site.skip */
 };
 
@@ -28,20 +29,25 @@ struct object {
 	char *path;        /* owned; as mapped, for people */
 	size_t site_count; /* each offset once: two names of one address are one site */
 	struct object_site sites[OBJECT_MAX_SITES];
-	bool has_pools; /* USDT notes of provider "alloctrace" */
+	uint64_t defined;    /* bit i: it has a symbol of row i of the table, at whatever address */
+	bool has_pools;      /* USDT notes of provider "alloctrace" */
+	bool has_otel_pools; /* and of "otel_memory" */
+	bool is_go;          /* Go's own code must not be given return probes */
 };
 
 /*
- * Reads the file behind `fd`, which the object owns from here on, also on error. Only an object
- * that defines both malloc and free counts as an allocator; others have no sites. -ENOEXEC: not an
- * ELF file, or one that is cut or malformed.
+ * Reads the file behind `fd`, which the object owns from here on, also on error. Functions of a
+ * family (function_family) have sites when the file defines the keys of that family, or in any case
+ * when it is `named`: the user has said that this is an allocator. -ENOEXEC: not an ELF file, or
+ * one that is cut or malformed.
  */
-int object_init(struct object *o, int fd, const char *path);
+int object_init(struct object *o, int fd, const char *path, struct functions *functions,
+		bool named);
 void object_fini(struct object *o);
 
 static inline bool object_is_interesting(const struct object *o)
 {
-	return o->site_count || o->has_pools;
+	return o->site_count || o->has_pools || o->has_otel_pools;
 }
 
 /* A path by which the kernel reaches the very file of o->fd. Returns buf. */

@@ -9,6 +9,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +23,9 @@
 struct session {
 	struct alloctrace_bpf *skeleton;
 	struct ring_buffer *ring;
-	struct function_set set;
-	struct uprobe_links links;
+	struct functions *functions; /* borrowed */
+	struct uprobe_links links;   /* of what belongs to no object */
+	uint64_t sample_bytes;
 	bool multi; /* by multi links, not by perf events */
 	session_event_fn take;
 	void *context;
@@ -71,29 +73,24 @@ static int on_record(void *context, void *data, size_t len)
 	return ++s->drained < SESSION_DRAIN_MAX ? 0 : -EAGAIN;
 }
 
-static void entry_programs(const struct session *s, struct bpf_program *by_shape[SHAPE_NR])
-{
-	by_shape[SHAPE_SIZE] = s->skeleton->progs.enter_size;
-	by_shape[SHAPE_COUNT_SIZE] = s->skeleton->progs.enter_count_size;
-	by_shape[SHAPE_ALIGN_SIZE] = s->skeleton->progs.enter_align_size;
-	by_shape[SHAPE_SIZE_ALIGN] = s->skeleton->progs.enter_size_align;
-	by_shape[SHAPE_MEMPTR] = s->skeleton->progs.enter_memptr;
-	by_shape[SHAPE_REALLOC] = s->skeleton->progs.enter_realloc;
-	by_shape[SHAPE_REALLOCARRAY] = s->skeleton->progs.enter_reallocarray;
-	by_shape[SHAPE_FREE] = s->skeleton->progs.enter_free;
-}
-
 static void choose_mechanism(struct session *s)
 {
-	struct bpf_program *programs[SHAPE_NR];
-
 	s->multi = uprobe_multi_supported();
-	log_debug("uprobes by %s",
-		  s->multi ? "one multi link a program" : "one perf event a place");
-	entry_programs(s, programs);
-	for (int shape = 0; shape < SHAPE_NR; shape++)
-		uprobe_choose(programs[shape], s->multi);
+	uprobe_choose(s->skeleton->progs.enter, s->multi);
+	uprobe_choose(s->skeleton->progs.enter_free, s->multi);
 	uprobe_choose(s->skeleton->progs.leave, s->multi);
+}
+
+/* log2(1 + i / n) with 32 bits behind the point, for the sampler's exponential numbers. */
+static void fill_logarithms(struct alloctrace_bpf *skeleton)
+{
+	const size_t steps =
+		sizeof(skeleton->rodata->config_log2) / sizeof(skeleton->rodata->config_log2[0]) -
+		1;
+
+	for (size_t i = 0; i <= steps; i++)
+		skeleton->rodata->config_log2[i] =
+			(uint64_t)llround(ldexp(log2(1 + (double)i / (double)steps), 32));
 }
 
 static void set_knobs(struct alloctrace_bpf *skeleton, const struct session_config *config)
@@ -107,10 +104,26 @@ static void set_knobs(struct alloctrace_bpf *skeleton, const struct session_conf
 	skeleton->rodata->config_by_cgroup = config->by_cgroup;
 	skeleton->rodata->config_cgroup = config->cgroup.id;
 	skeleton->rodata->config_cgroup_level = config->cgroup.level;
+	skeleton->rodata->config_follow = config->follow;
+	skeleton->rodata->config_sample_bytes = config->sample_bytes;
+	if (config->sample_bytes)
+		fill_logarithms(skeleton);
 	skeleton->rodata->config_by_comm = config->comm;
 	if (config->comm) /* the last byte stays zero */
 		memcpy(skeleton->rodata->config_comm, config->comm,
 		       strnlen(config->comm, sizeof(skeleton->rodata->config_comm) - 1));
+}
+
+/* What a run does not use takes no memory. */
+static int size_maps(struct alloctrace_bpf *skeleton, const struct session_config *config)
+{
+	int err = bpf_map__set_max_entries(skeleton->maps.events, ring_bytes(config->ring_size));
+
+	if (!err && !config->follow)
+		err = bpf_map__set_max_entries(skeleton->maps.followed, 1);
+	if (!err && !config->sample_bytes)
+		err = bpf_map__set_max_entries(skeleton->maps.sampled, 1);
+	return err;
 }
 
 static int load(struct session *s, const struct session_config *config)
@@ -124,13 +137,20 @@ static int load(struct session *s, const struct session_config *config)
 	set_knobs(skeleton, config);
 	choose_mechanism(s);
 	bpf_program__set_autoload(skeleton->progs.thread_exit, !s->multi);
-	err = bpf_map__set_max_entries(skeleton->maps.events, ring_bytes(config->ring_size));
+	bpf_program__set_autoload(skeleton->progs.process_fork, config->follow);
+	bpf_program__set_autoload(skeleton->progs.process_exit, config->follow);
+	err = size_maps(skeleton, config);
 	if (!err)
 		err = alloctrace_bpf__load(skeleton);
-	if (err)
-		return err;
-	if (!s->multi)
-		err = uprobe_keep(&s->links, bpf_program__attach(skeleton->progs.thread_exit));
+	if (!err && !s->multi)
+		err = uprobe_keep(&s->links, bpf_program__attach(skeleton->progs.thread_exit),
+				  false);
+	if (!err && config->follow)
+		err = uprobe_keep(&s->links, bpf_program__attach(skeleton->progs.process_fork),
+				  false);
+	if (!err && config->follow)
+		err = uprobe_keep(&s->links, bpf_program__attach(skeleton->progs.process_exit),
+				  false);
 	if (err)
 		return err;
 	s->ring = ring_buffer__new(bpf_map__fd(skeleton->maps.events), on_record, s, NULL);
@@ -146,7 +166,8 @@ struct session *session_new(const struct session_config *config, int *err, char 
 		snprintf(why, len, "out of memory");
 		return NULL;
 	}
-	s->set = config->set;
+	s->functions = config->functions;
+	s->sample_bytes = config->sample_bytes;
 	*err = load(s, config);
 	if (!*err)
 		return s;
@@ -165,7 +186,7 @@ void session_free(struct session *s)
 	free(s);
 }
 
-bool session_outlives_main(const struct session *s)
+bool session_is_multi(const struct session *s)
 {
 	return s->multi;
 }
@@ -184,77 +205,88 @@ static int explain(struct session *s, int err, const char *what, const struct ob
 	return err;
 }
 
-static void add_place(struct uprobe_places *p, const struct object_site *site)
+static void add_place(struct uprobe_places *p, const struct session *s,
+		      const struct object_site *site)
 {
+	const struct function *f = &s->functions->rows[site->function];
+
 	p->offsets[p->count] = site->entry + site->site.skip;
-	p->cookies[p->count++] = site->function;
+	p->cookies[p->count++] = event_cookie(site->function, &f->args);
 }
 
 /* Whether the site is asked for, and safe; what is not safe is said. */
 static bool is_wanted(const struct session *s, const struct object *o,
 		      const struct object_site *site)
 {
-	if (!(s->set.functions >> site->function & 1))
+	const struct function *f = &s->functions->rows[site->function];
+
+	if (!f->wanted)
 		return false;
-	if (site->site.cost != SITE_REFUSED)
+	if (site->site.cost != SITE_REFUSED && !o->is_go)
 		return true;
-	log_warn("'%s' in '%s' is not traced: %s", functions[site->function].name, o->path,
-		 site->site.why);
+	log_warn("'%s' in '%s' is not traced: %s", f->name, o->path,
+		 o->is_go ? "a return probe would crash a Go program" : site->site.why);
 	return false;
 }
 
 /* Return probes first: an entry must never be seen whose return is not. */
-static int attach_functions(struct session *s, const struct object *o, pid_t pid)
+static int attach_functions(struct session *s, const struct object *o, pid_t pid,
+			    struct uprobe_links *links)
 {
-	struct uprobe_places returns = {.count = 0}, entries[SHAPE_NR] = {{.count = 0}};
-	struct bpf_program *programs[SHAPE_NR];
+	struct uprobe_places allocs = {.count = 0}, frees = {.count = 0};
+	const struct alloctrace_bpf *skeleton = s->skeleton;
 	char path[64];
-	int sites = 0, err;
+	int err;
 
 	object_fd_path(o, path, sizeof(path));
-	entry_programs(s, programs);
 	for (size_t i = 0; i < o->site_count; i++) {
-		enum function_shape shape = functions[o->sites[i].function].shape;
+		const struct function *f = &s->functions->rows[o->sites[i].function];
 
-		if (!is_wanted(s, o, &o->sites[i]))
-			continue;
-		add_place(&entries[shape], &o->sites[i]);
-		if (shape != SHAPE_FREE)
-			add_place(&returns, &o->sites[i]);
-		sites++;
+		if (is_wanted(s, o, &o->sites[i]))
+			add_place(function_frees(f) ? &frees : &allocs, s, &o->sites[i]);
 	}
-	err = uprobe_attach(&s->links, s->skeleton->progs.leave, s->multi, true, pid, path,
-			    &returns);
-	for (int shape = 0; shape < SHAPE_NR && !err; shape++)
-		err = uprobe_attach(&s->links, programs[shape], s->multi, false, pid, path,
-				    &entries[shape]);
-	return err ? explain(s, err, "malloc and its kin", o) : sites;
+	err = uprobe_attach(links, skeleton->progs.leave, s->multi, true, pid, path, &allocs);
+	if (!err)
+		err = uprobe_attach(links, skeleton->progs.enter, s->multi, false, pid, path,
+				    &allocs);
+	if (!err)
+		err = uprobe_attach(links, skeleton->progs.enter_free, s->multi, false, pid, path,
+				    &frees);
+	return err ? explain(s, err, "malloc and its kin", o) : (int)(allocs.count + frees.count);
 }
 
-static int attach_pools(struct session *s, const struct object *o, pid_t pid)
+static int attach_pools(struct session *s, const struct object *o, pid_t pid,
+			struct uprobe_links *links)
 {
+	const struct alloctrace_bpf *skeleton = s->skeleton;
 	const struct {
 		struct bpf_program *program;
-		const char *probe;
+		const char *provider, *probe;
+		bool has;
 	} probes[] = {
-		{s->skeleton->progs.pool_create, "create"},
-		{s->skeleton->progs.pool_alloc, "alloc"},
-		{s->skeleton->progs.pool_free, "free"},
-		{s->skeleton->progs.pool_destroy, "destroy"},
+		{skeleton->progs.pool_create, "alloctrace", "create", o->has_pools},
+		{skeleton->progs.pool_alloc, "alloctrace", "alloc", o->has_pools},
+		{skeleton->progs.pool_free, "alloctrace", "free", o->has_pools},
+		{skeleton->progs.pool_destroy, "alloctrace", "destroy", o->has_pools},
+		{skeleton->progs.otel_alloc, "otel_memory", "alloc", o->has_otel_pools},
+		{skeleton->progs.otel_free, "otel_memory", "free", o->has_otel_pools},
 	};
 	char path[64], what[64];
 	int attached = 0;
 
 	object_fd_path(o, path, sizeof(path));
 	for (size_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
-		struct bpf_link *link = bpf_program__attach_usdt(
-			probes[i].program, pid, path, "alloctrace", probes[i].probe, NULL);
+		struct bpf_link *link;
 		int err;
 
+		if (!probes[i].has)
+			continue;
+		link = bpf_program__attach_usdt(probes[i].program, pid, path, probes[i].provider,
+						probes[i].probe, NULL);
 		if (!link && errno == ENOENT)
-			continue; /* a program need not use all four */
-		snprintf(what, sizeof(what), "alloctrace:%s", probes[i].probe);
-		err = explain(s, uprobe_keep(&s->links, link), what, o);
+			continue; /* a program need not use all of them */
+		snprintf(what, sizeof(what), "%s:%s", probes[i].provider, probes[i].probe);
+		err = explain(s, uprobe_keep(links, link, true), what, o);
 		if (err)
 			return err;
 		attached++;
@@ -262,17 +294,27 @@ static int attach_pools(struct session *s, const struct object *o, pid_t pid)
 	return attached;
 }
 
-int session_attach(struct session *s, const struct object *o, pid_t pid)
+int session_attach(struct session *s, const struct object *o, pid_t pid, struct uprobe_links *links)
 {
-	size_t before = s->links.count;
-	int sites = attach_functions(s, o, pid), pools = 0;
+	size_t before = links->count;
+	int sites = attach_functions(s, o, pid, links), pools = 0;
 
-	if (sites >= 0 && o->has_pools && s->set.pools)
-		pools = attach_pools(s, o, pid);
+	if (sites >= 0 && s->functions->pools)
+		pools = attach_pools(s, o, pid, links);
 	if (sites >= 0 && pools >= 0)
 		return sites + pools;
-	uprobe_drop(&s->links, before);
+	uprobe_drop(links, before);
 	return sites < 0 ? sites : pools;
+}
+
+int session_follow(struct session *s, pid_t pid)
+{
+	uint32_t tgid = (uint32_t)pid;
+	uint8_t yes = 1;
+
+	return bpf_map_update_elem(bpf_map__fd(s->skeleton->maps.followed), &tgid, &yes, BPF_ANY)
+		       ? -errno
+		       : 0;
 }
 
 void session_open_gate(struct session *s)
@@ -298,25 +340,66 @@ int session_drain(struct session *s, session_event_fn take, void *context)
 	return n < 0 ? n : 0;
 }
 
-int session_counters(const struct session *s, uint64_t counters[EVENT_NR_COUNTERS])
+/* The sum over all CPUs of `words` numbers of one entry of a per-CPU array. */
+static int sum_cpus(int map, uint32_t index, uint64_t *sums, size_t words)
 {
-	int cpus = libbpf_num_possible_cpus(), fd = bpf_map__fd(s->skeleton->maps.counters);
-	uint64_t *values;
+	int cpus = libbpf_num_possible_cpus();
+	uint64_t *values = cpus > 0 ? calloc((size_t)cpus * words, sizeof(*values)) : NULL;
 	int err = 0;
 
-	if (cpus < 0)
-		return cpus;
-	values = calloc((size_t)cpus, sizeof(*values));
 	if (!values)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < EVENT_NR_COUNTERS && !err; i++) {
-		err = bpf_map_lookup_elem(fd, &i, values) ? -errno : 0;
-		counters[i] = 0;
-		for (int cpu = 0; cpu < cpus; cpu++)
-			counters[i] += values[cpu];
-	}
+		return cpus < 0 ? cpus : -ENOMEM;
+	memset(sums, 0, words * sizeof(*sums));
+	if (bpf_map_lookup_elem(map, &index, values))
+		err = -errno;
+	for (size_t i = 0; i < (size_t)cpus * words && !err; i++)
+		sums[i % words] += values[i];
 	free(values);
 	return err;
+}
+
+int session_counters(const struct session *s, uint64_t counters[EVENT_NR_COUNTERS])
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < EVENT_NR_COUNTERS && !err; i++)
+		err = sum_cpus(bpf_map__fd(s->skeleton->maps.counters), i, &counters[i], 1);
+	return err;
+}
+
+int session_totals(const struct session *s, struct event_totals totals[EVENT_MAX_FUNCTIONS])
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < EVENT_MAX_FUNCTIONS && !err; i++)
+		err = sum_cpus(bpf_map__fd(s->skeleton->maps.totals), i, (uint64_t *)&totals[i],
+			       sizeof(totals[i]) / sizeof(uint64_t));
+	return err;
+}
+
+void session_forget_samples(struct session *s, bool (*ended)(pid_t pid))
+{
+	int map = bpf_map__fd(s->skeleton->maps.sampled);
+	struct {
+		uint64_t addr, tgid;
+	} key, next; /* sample_key of bpf/sample.bpf.h */
+	void *from = NULL;
+	uint64_t last = 0;
+	bool gone = false;
+
+	if (!s->sample_bytes)
+		return;
+	while (!bpf_map_get_next_key(map, from, &next)) {
+		if (from && gone)
+			bpf_map_delete_elem(map, &key);
+		if (next.tgid != last)
+			gone = ended((pid_t)next.tgid);
+		last = next.tgid;
+		key = next;
+		from = &key;
+	}
+	if (from && gone)
+		bpf_map_delete_elem(map, &key);
 }
 
 uint64_t session_malformed(const struct session *s)

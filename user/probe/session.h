@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One tracing session: the loaded programs, their probes, the ring buffer. The only module that
- *knows the skeleton. Call in this order:
+ * knows the skeleton. Call in this order:
  *
  *	session_new -> session_attach (any number of objects) -> session_open_gate
  *	-> session_drain, again and again -> session_close_gate -> session_drain -> session_free
  *
  * Nothing is counted before the gate opens or after it closes. Closing it is instant; taking the
- *probes away is what session_free does, and may take a second on kernels that do it one by one.
+ * probes away is what dropping their links does, and may take a second on kernels that do it one by
+ * one.
  */
 #ifndef ALLOCTRACE_PROBE_SESSION_H
 #define ALLOCTRACE_PROBE_SESSION_H
@@ -20,6 +21,7 @@
 #include "probe/cgroup.h"
 #include "probe/functions.h"
 #include "probe/object.h"
+#include "probe/uprobe.h"
 
 #define SESSION_ALL_PROCESSES (-1)
 
@@ -31,7 +33,9 @@ struct session_config {
 	bool by_uid, by_cgroup;
 	uid_t uid;
 	struct cgroup cgroup;
-	struct function_set set;
+	bool follow;           /* only processes named by session_follow, and their children */
+	uint64_t sample_bytes; /* one sample in so many bytes on average; 0: every call */
+	struct functions *functions; /* borrowed; rows may come to it while the session lives */
 };
 
 struct session;
@@ -45,14 +49,21 @@ void session_free(struct session *s);
 
 /*
  * Places the probes of one object, for the process `pid` (all its threads) or for every process
- * that maps the file. Returns how many sites got their probes, or a negative errno with a sentence
- * in session_why. All or nothing: a failure takes back what it had placed. The object is not kept.
+ * that maps the file. Returns how many sites got their probes, which are the caller's to drop
+ * through `links` before session_free, or a negative errno with a sentence in session_why. All or
+ * nothing: a failure takes back what it had placed. The object is not kept.
  */
-int session_attach(struct session *s, const struct object *o, pid_t pid);
-/* Whether the probes of a process stay when its main thread leaves and others go on. */
-bool session_outlives_main(const struct session *s);
+int session_attach(struct session *s, const struct object *o, pid_t pid,
+		   struct uprobe_links *links);
+
+/* Whether probes come and go at once (multi links), and those of a process stay when its main
+ * thread leaves and others go on. */
+bool session_is_multi(const struct session *s);
 
 const char *session_why(const struct session *s);
+
+/* With config.follow: that process and all that come from it. 0 or a negative errno. */
+int session_follow(struct session *s, pid_t pid);
 
 void session_open_gate(struct session *s);
 void session_close_gate(struct session *s);
@@ -68,6 +79,12 @@ int session_drain(struct session *s, session_event_fn take, void *context);
 
 /* The kernel side's counters, summed over the CPUs, as of now. */
 int session_counters(const struct session *s, uint64_t counters[EVENT_NR_COUNTERS]);
+/* With config.sample_bytes: the books of each row of the table, all calls counted. */
+int session_totals(const struct session *s, struct event_totals totals[EVENT_MAX_FUNCTIONS]);
+
+/* Forgets the sampled blocks of processes that have ended, as `ended` tells. */
+void session_forget_samples(struct session *s, bool (*ended)(pid_t pid));
+
 uint64_t session_malformed(const struct session *s);
 
 /* Sends libbpf's words to the log, one level down: its warnings are shown with -v. */

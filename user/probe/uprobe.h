@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Attaching one program to many places of a file, by whichever mechanism the kernel and libbpf
- * offer: one uprobe_multi link (kernel 6.6, libbpf 1.3), which comes and goes at once, or a perf
- * event a place, each of which takes the kernel some 75 ms to remove.
+ * offer: one uprobe_multi link (kernel 6.10 or a mended 6.6, libbpf 1.3), which comes and goes at
+ * once, or a perf event a place, each of which takes the kernel some 75 ms to remove.
  */
 #ifndef ALLOCTRACE_PROBE_UPROBE_H
 #define ALLOCTRACE_PROBE_UPROBE_H
@@ -23,13 +23,19 @@ struct uprobe_places {
 	size_t count;
 };
 
-/* Every link that is held, so that all can be dropped. Starts as zeros. */
+struct uprobe_link {
+	struct bpf_link *link;
+	bool shares; /* libbpf's state with others: one such at a time can be dropped */
+};
+
+/* Links that are held, so that all can be dropped. Starts as zeros. */
 struct uprobe_links {
-	struct bpf_link **links;
+	struct uprobe_link *links;
 	size_t count, room;
 };
 
-/* Whether multi links are to be had: asked of the kernel by trying. */
+/* Whether multi links are to be had that know a process from a thread: asked of the kernel by
+ * trying. */
 bool uprobe_multi_supported(void);
 
 /* Before the program is loaded: says by which mechanism it will be attached. */
@@ -43,11 +49,19 @@ void uprobe_choose(struct bpf_program *program, bool multi);
 int uprobe_attach(struct uprobe_links *links, struct bpf_program *program, bool multi,
 		  bool at_return, pid_t pid, const char *path, const struct uprobe_places *places);
 
-/* Keeps a link that was made elsewhere; NULL stands for a failure that errno tells. 0 or a negative
- * errno. */
-int uprobe_keep(struct uprobe_links *links, struct bpf_link *link);
+/*
+ * Keeps a link that was made elsewhere; NULL stands for a failure that errno tells. `shares`: as
+ * in struct uprobe_link, true for USDT. 0 or a negative errno.
+ */
+int uprobe_keep(struct uprobe_links *links, struct bpf_link *link, bool shares);
 
-/* Takes the newest links away until `keep` are left. */
+/* Moves all links of `from`, which is empty then. 0, or -ENOMEM: all is as it was. */
+int uprobe_move(struct uprobe_links *links, struct uprobe_links *from);
+
+/*
+ * Takes the newest links away until `keep` are left, many at once: the kernel waits for a grace
+ * period on each, and they can wait together (18 multi links one by one: 440 ms, so: 70 ms).
+ */
 void uprobe_drop(struct uprobe_links *links, size_t keep);
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -23,6 +24,7 @@ struct watch_cpu {
 };
 
 struct watch {
+	int epoll; /* over all CPUs */
 	size_t cpu_count;
 	struct watch_cpu *cpus;
 	size_t page_size;
@@ -68,8 +70,7 @@ static int open_cpu(int cpu)
 		.sample_id_all = 1,
 		.use_clockid = 1,
 		.clockid = CLOCK_MONOTONIC,
-		.watermark = 1,
-		.wakeup_watermark = 1U << 30, /* nobody sleeps on it */
+		.wakeup_events = 1,
 	};
 	long fd = syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 
@@ -83,6 +84,7 @@ static size_t ring_length(const struct watch *w)
 
 static int add_cpu(struct watch *w, int cpu)
 {
+	struct epoll_event readable = {.events = EPOLLIN};
 	int fd = open_cpu(cpu);
 	void *page;
 
@@ -98,7 +100,7 @@ static int add_cpu(struct watch *w, int cpu)
 		return err;
 	}
 	w->cpus[w->cpu_count++] = (struct watch_cpu){.fd = fd, .page = page};
-	return 0;
+	return epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &readable) ? -errno : 0;
 }
 
 struct watch *watch_new(int *err)
@@ -109,9 +111,11 @@ struct watch *watch_new(int *err)
 	*err = -ENOMEM;
 	if (!w)
 		return NULL;
+	w->epoll = -1;
 	w->page_size = (size_t)sysconf(_SC_PAGESIZE);
 	w->cpus = calloc((size_t)cpus, sizeof(*w->cpus));
-	if (!w->cpus)
+	w->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (!w->cpus || w->epoll < 0)
 		goto fail;
 	*err = 0;
 	for (int cpu = 0; cpu < cpus && !*err; cpu++)
@@ -131,10 +135,17 @@ void watch_free(struct watch *w)
 		munmap(w->cpus[i].page, ring_length(w));
 		close(w->cpus[i].fd);
 	}
+	if (w->epoll >= 0)
+		close(w->epoll);
 	free(w->cpus);
 	free(w->records);
 	free(w->paths);
 	free(w);
+}
+
+int watch_fd(const struct watch *w)
+{
+	return w->epoll;
 }
 
 /* Doubles an array that is full; false when there is no memory. */
@@ -185,6 +196,7 @@ static void add_map(struct watch *w, const struct mmap2_body *m, size_t body,
 		.end = m->addr + m->len,
 		.offset = m->pgoff,
 		.inode = m->inode,
+		.generation = m->generation,
 		.dev_major = m->major,
 		.dev_minor = m->minor,
 		.executable = m->prot & PROT_EXEC,

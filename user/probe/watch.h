@@ -30,6 +30,9 @@ struct watch;
 struct watch *watch_new(int *err);
 void watch_free(struct watch *w);
 
+/* A descriptor that becomes readable when there is something to read; borrowed. */
+int watch_fd(const struct watch *w);
+
 /*
  * Takes all that has come since the last call, sorted by time. The records and their paths live
  * until the next call. Returns their number (0: nothing new) or a negative errno.

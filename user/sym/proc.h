@@ -16,6 +16,7 @@ struct proc_mapping {
 	uint64_t offset;     /* of `start` in the file, in bytes */
 	uint64_t inode;      /* 0: no file */
 	uint32_t dev_major, dev_minor;
+	uint64_t generation; /* of the inode, where a number may come again; 0: not told */
 	bool executable;
 	bool deleted;     /* the file has no name any more; `path` is its last one */
 	const char *path; /* never NULL; "" or "[...]" when there is no file; a view, see below */

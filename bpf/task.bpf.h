@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* What is read of the kernel's own structures: found by BTF at load, whatever their layout. */
+#ifndef ALLOCTRACE_TASK_BPF_H
+#define ALLOCTRACE_TASK_BPF_H
+
+#define SIGNAL_GROUP_EXIT 4 /* linux/sched/signal.h: the whole process ends */
+#define PID_OF_PROCESS    1 /* linux/pid_types.h: PIDTYPE_TGID */
+
+struct upid {
+	int nr;
+} __attribute__((preserve_access_index));
+
+struct pid {
+	unsigned int level; /* of its PID namespace; 0: the initial one */
+	struct upid numbers[1];
+} __attribute__((preserve_access_index));
+
+struct signal_struct {
+	struct {
+		int counter;
+	} live; /* threads that have not begun to exit */
+	unsigned int flags;
+	struct pid *pids[4];
+} __attribute__((preserve_access_index));
+
+struct task_struct {
+	int pid;
+	int tgid;
+	struct signal_struct *signal;
+	struct pid *thread_pid;
+} __attribute__((preserve_access_index));
+
+/* The number by which the innermost namespace knows it. */
+static __always_inline __u32 pid_inside(struct pid *pid, unsigned int level)
+{
+	unsigned long at = bpf_core_field_offset(struct pid, numbers) +
+			   level * bpf_core_type_size(struct upid) +
+			   bpf_core_field_offset(struct upid, nr);
+	__u32 number = 0;
+
+	bpf_probe_read_kernel(&number, sizeof(number), (void *)((unsigned long)pid + at));
+	return number;
+}
+
+#endif
