@@ -132,7 +132,7 @@ static bool wait_tick(struct run *r, int ms)
 /* Nothing for two seconds may be right, or not what was meant. */
 static void warn_silence(struct run *r, uint64_t now)
 {
-	if (r->silence_judged || now < r->info.start_ns + SILENCE_NS)
+	if (r->silence_judged || r->options->sample_bytes || now < r->info.start_ns + SILENCE_NS)
 		return;
 	r->silence_judged = true;
 	if (r->heap.events || r->heap.ignored)
@@ -228,8 +228,8 @@ static int exit_code(const struct run *r, const struct report *report)
 			 report->counters[EVENT_ENTERED]);
 	}
 	if (report_is_blind(report))
-		log_warn("the main thread of a process left while others went on: what these "
-			 "called then was not seen");
+		log_warn("threads or children went on that could not be followed: what these "
+			 "called was not seen");
 	if (r->options->strict && (report_lost(report) || report_is_blind(report)))
 		return EXIT_LOST;
 	return r->options->exit_status ? child_exit_code(&r->child) : EXIT_DONE;

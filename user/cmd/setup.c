@@ -146,6 +146,7 @@ static int prepare(struct run *r)
 		.max_stack = o->stacks ? (unsigned int)o->max_stack + 1 : 1,
 		.min_size = o->min_size,
 		.max_size = o->max_size,
+		.scoped = (o->argv || o->pid_count) && !o->follow,
 		.follow = o->follow,
 		.sample_bytes = o->sample_bytes,
 		.functions = &r->options->functions,

@@ -55,7 +55,7 @@ int timeline_add(struct timeline *t, pid_t pid)
 
 bool timeline_family_lives(const struct timeline *t)
 {
-	return t->family.count;
+	return t->watch && t->family.count;
 }
 
 static bool matters(const struct timeline *t, pid_t pid)

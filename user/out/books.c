@@ -183,7 +183,7 @@ static void write_losses(FILE *out, const struct report *r)
 	if (r->counters[EVENT_UNREADABLE_STACK])
 		fprintf(out, "without a location (unreadable stack): %" PRIu64 "\n",
 			r->counters[EVENT_UNREADABLE_STACK]);
-	if (report_is_blind(r))
+	if (r->counters[EVENT_MAIN_LEFT])
 		fprintf(out,
 			"main threads that left while others went on: %" PRIu64
 			"; what these called then is not counted\n",

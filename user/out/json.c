@@ -230,7 +230,7 @@ void json_books(struct sink *s, const struct report *r)
 	json_object_set_new(o, "lost", lost(r));
 	json_object_set_new(o, "unreadable_stacks",
 			    json_count(r->counters[EVENT_UNREADABLE_STACK]));
-	if (report_is_blind(r))
+	if (r->counters[EVENT_MAIN_LEFT])
 		json_object_set_new(o, "main_left", json_count(r->counters[EVENT_MAIN_LEFT]));
 	if (r->counters[EVENT_UNTRACKED])
 		json_object_set_new(o, "untracked", json_count(r->counters[EVENT_UNTRACKED]));

@@ -85,7 +85,7 @@ unsigned int sink_depth(const struct sink *s, const struct event *e)
 
 bool report_is_blind(const struct report *r)
 {
-	return r->counters[EVENT_MAIN_LEFT];
+	return r->counters[EVENT_MAIN_LEFT] || r->counters[EVENT_UNFOLLOWED];
 }
 
 uint64_t report_calls(const struct report *r, const struct run_info *info)

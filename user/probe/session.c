@@ -126,6 +126,14 @@ static int size_maps(struct alloctrace_bpf *skeleton, const struct session_confi
 	return err;
 }
 
+/* The tracepoints that a run needs besides the probes: which are loaded is to be said before. */
+static int attach_tracepoint(struct session *s, struct bpf_program *program)
+{
+	if (!bpf_program__autoload(program))
+		return 0;
+	return uprobe_keep(&s->links, bpf_program__attach(program), false);
+}
+
 static int load(struct session *s, const struct session_config *config)
 {
 	struct alloctrace_bpf *skeleton = alloctrace_bpf__open();
@@ -136,21 +144,18 @@ static int load(struct session *s, const struct session_config *config)
 		return -errno;
 	set_knobs(skeleton, config);
 	choose_mechanism(s);
-	bpf_program__set_autoload(skeleton->progs.thread_exit, !s->multi);
+	bpf_program__set_autoload(skeleton->progs.thread_exit, !s->multi && config->scoped);
 	bpf_program__set_autoload(skeleton->progs.process_fork, config->follow);
 	bpf_program__set_autoload(skeleton->progs.process_exit, config->follow);
 	err = size_maps(skeleton, config);
 	if (!err)
 		err = alloctrace_bpf__load(skeleton);
-	if (!err && !s->multi)
-		err = uprobe_keep(&s->links, bpf_program__attach(skeleton->progs.thread_exit),
-				  false);
-	if (!err && config->follow)
-		err = uprobe_keep(&s->links, bpf_program__attach(skeleton->progs.process_fork),
-				  false);
-	if (!err && config->follow)
-		err = uprobe_keep(&s->links, bpf_program__attach(skeleton->progs.process_exit),
-				  false);
+	if (!err)
+		err = attach_tracepoint(s, skeleton->progs.thread_exit);
+	if (!err)
+		err = attach_tracepoint(s, skeleton->progs.process_fork);
+	if (!err)
+		err = attach_tracepoint(s, skeleton->progs.process_exit);
 	if (err)
 		return err;
 	s->ring = ring_buffer__new(bpf_map__fd(skeleton->maps.events), on_record, s, NULL);
@@ -377,29 +382,42 @@ int session_totals(const struct session *s, struct event_totals totals[EVENT_MAX
 	return err;
 }
 
+/* As `ended` tells, asked once a process: the blocks of many come in no order. */
+static bool has_ended(struct table *asked, uint64_t tgid, bool (*ended)(pid_t pid))
+{
+	uint64_t *answer;
+	bool fresh;
+
+	answer = table_insert(asked, &tgid, &fresh);
+	if (!answer)
+		return false;
+	if (fresh)
+		*answer = ended((pid_t)tgid);
+	return *answer;
+}
+
 void session_forget_samples(struct session *s, bool (*ended)(pid_t pid))
 {
 	int map = bpf_map__fd(s->skeleton->maps.sampled);
 	struct {
 		uint64_t addr, tgid;
-	} key, next; /* sample_key of bpf/sample.bpf.h */
-	void *from = NULL;
-	uint64_t last = 0;
-	bool gone = false;
+	} key, next; /* sample_key of bpf/config.bpf.h */
+	bool gone = false, first = true;
+	struct table asked;
 
 	if (!s->sample_bytes)
 		return;
-	while (!bpf_map_get_next_key(map, from, &next)) {
-		if (from && gone)
+	table_init(&asked, sizeof(uint64_t), sizeof(uint64_t), 1 << 20);
+	while (!bpf_map_get_next_key(map, first ? NULL : &key, &next)) {
+		if (gone)
 			bpf_map_delete_elem(map, &key);
-		if (next.tgid != last)
-			gone = ended((pid_t)next.tgid);
-		last = next.tgid;
+		gone = has_ended(&asked, next.tgid, ended);
 		key = next;
-		from = &key;
+		first = false;
 	}
-	if (from && gone)
+	if (gone)
 		bpf_map_delete_elem(map, &key);
+	table_fini(&asked);
 }
 
 uint64_t session_malformed(const struct session *s)

@@ -33,6 +33,7 @@ struct session_config {
 	bool by_uid, by_cgroup;
 	uid_t uid;
 	struct cgroup cgroup;
+	bool scoped;           /* probes will be placed for single processes */
 	bool follow;           /* only processes named by session_follow, and their children */
 	uint64_t sample_bytes; /* one sample in so many bytes on average; 0: every call */
 	struct functions *functions; /* borrowed; rows may come to it while the session lives */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/log.h"
@@ -123,10 +124,19 @@ static void add_to_summary(struct target_attacher *a, int n, const char *path)
 		 base ? base + 1 : path);
 }
 
-static void describe(const struct target_attacher *a, const struct object *o, int n, bool ahead)
+static double now_ms(void)
 {
-	log_debug("probed %d functions of '%s'%s%s", n, o->path,
-		  o->has_pools || o->has_otel_pools ? ", its pools included" : "",
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
+}
+
+static void describe(const struct target_attacher *a, const struct object *o, int n, bool ahead,
+		     double ms)
+{
+	log_debug("probed %d functions of '%s'%s in %.1f ms%s", n, o->path,
+		  o->has_pools || o->has_otel_pools ? ", its pools included," : "", ms,
 		  ahead ? ", ahead: nobody is known to map it yet" : "");
 	for (size_t i = 0; i < o->site_count && !ahead; i++)
 		log_debug("  %-16s +%" PRIu64 " %s: %s (%s)",
@@ -139,6 +149,7 @@ static void describe(const struct target_attacher *a, const struct object *o, in
 static int attach_object(struct target_attacher *a, const struct object *o, pid_t scope,
 			 struct attached *t)
 {
+	double begun = now_ms();
 	int n = session_attach(a->session, o, scope, &t->links);
 
 	if (n < 0) {
@@ -151,7 +162,7 @@ static int attach_object(struct target_attacher *a, const struct object *o, pid_
 	t->path = strdup(o->path);
 	t->round = a->round;
 	t->functions = o->defined;
-	describe(a, o, n, t->ahead);
+	describe(a, o, n, t->ahead, now_ms() - begun);
 	return n;
 }
 
