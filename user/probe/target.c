@@ -268,6 +268,7 @@ static int take_mapping(struct visit *v, const struct proc_mapping *m)
 	fd = proc_open_mapped(v->pid, m);
 	if (fd < 0) {
 		log_debug("cannot open '%s' of process %d: %s", m->path, v->pid, strerror(-fd));
+		table_remove(&v->attacher->seen, &key); /* another process may show it */
 		return TARGET_OLD;
 	}
 	t = find_or_attach(v->attacher, fd, m->path, v->scope, false, &err);
