@@ -40,7 +40,7 @@ WORKLOAD_SRC := $(filter-out %/cet_lib.c %/site_probe.c %/lone.c %/nobody.c %/ow
 	$(wildcard tests/workloads/*.c))
 # Programs that are built once more, with other switches, and libraries.
 VARIANTS := prefixed-je prefixed-mi prefixed-tc prefixed-rjem otel-semaphores rust_names-mangled \
-	libarena.so libotel.so libplugin.so liblone.so libown.so
+	libarena.so libotel.so librust_names.so libplugin.so liblone.so libown.so
 NOBODIES := libnobody-outside.so libnobody-data.so libnobody-junk.so libnobody-absolute.so
 
 C_FILES = $(shell git ls-files 'bpf/*.[ch]' 'user/**.[ch]' 'tests/**.[ch]' 2>/dev/null)

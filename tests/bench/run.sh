@@ -1,98 +1,114 @@
 #!/usr/bin/env bash
-# What one malloc/free pair, 12 frames deep, costs a program under each tool: medians of interleaved rounds in one run.
-# ROUNDS=5 PAIRS=20000 by default; MEMLEAK=path adds bcc's memleak, and bpftrace is measured when it is installed.
-# Every tool is attached to the same program, build/workloads/pairs, which times itself.
+# What tracing costs, alloctrace beside its peers, in one run: the price of one malloc/free pair, 12 frames deep, under
+# each tool, and the CPU time that tracing adds to a program that allocates at a given rate. Rounds are interleaved,
+# every tool once in each, and medians are printed. The workload, build/workloads/pairs, times itself.
+#
+#	ROUNDS=7 PAIRS=20000                  the first table
+#	CURVE_ROUNDS=5 CURVE_SECONDS=1        the second; CURVE_ROUNDS=0 leaves it out
+#	RATES='1000 10000 100000'             pairs a second
+#	MEMLEAK=path                          bcc's libbpf-tools/memleak, which Debian does not ship
+#
+# Peers from Debian's packages bpftrace, libbpf-tools (funclatency), heaptrack, valgrind (DHAT) and ltrace are measured
+# where they are installed. bpfcc-tools' funclatency wants kernel headers and is not used.
 set -euo pipefail
 
+here=$(dirname "$0")
 build=${BUILD:-build}
-rounds=${ROUNDS:-5}
-pairs=${PAIRS:-20000}
-work=$(mktemp -d)
-tracer='' target=''
+rounds=${ROUNDS:-7} pairs=${PAIRS:-20000} depth=12
+curve_rounds=${CURVE_ROUNDS:-5} seconds=${CURVE_SECONDS:-1}
+read -ra rates <<<"${RATES:-1000 10000 100000}"
+ours=(untraced floor aggregate trace json stacks stacks-fp malloc-only)
+tools=("${ours[@]}")
+curve_tools=(untraced aggregate trace)
+declare -A lossy
+read -r load _ </proc/loadavg
 
-cleanup() {
-	[ -z "$tracer" ] || kill -KILL "$tracer" 2>/dev/null || true
-	[ -z "$target" ] || kill -KILL "$target" 2>/dev/null || true
-	rm -rf "$work"
+# shellcheck source=tests/bench/tools.sh
+. "$here/tools.sh"
+# shellcheck source=tests/bench/curve.sh
+. "$here/curve.sh"
+
+progress() { [ ! -t 2 ] || echo "$1" >&2; }
+
+# leave_out TOOL: a peer that cannot run here costs a line; without our own there is nothing to compare.
+leave_out() {
+	abandon
+	[[ " ${ours[*]} " != *" $1 "* ]] || { echo "$1: $why" >&2; cat "$work/err" >&2; exit 1; }
+	echo "$1 is left out: $why"
+	without tools "$1"
+	without curve_tools "$1"
 }
-trap cleanup EXIT
 
-# wait_line PATTERN FILE PID: until the line is there; fails when the process has ended without it.
-wait_line() {
-	local deadline=$((SECONDS + 30))
-	until grep -q "$1" "$2" 2>/dev/null; do
-		kill -0 "$3" 2>/dev/null || { cat "$2" >&2; return 1; }
-		[ "$SECONDS" -lt "$deadline" ] || { echo "no '$1' from the tool after 30 s" >&2; return 1; }
-		read -rt 0.02 <> <(:) || true
+# without ARRAY WORD
+without() {
+	local -n array=$1
+	local word
+	local -a rest=()
+	for word in "${array[@]}"; do
+		[ "$word" = "$2" ] || rest+=("$word")
 	done
+	array=("${rest[@]}")
 }
 
-# measure NAME READY-PATTERN COMMAND…: one run; PID in the command stands for the target's.
-measure() {
-	local name=$1 ready=$2
-	shift 2
-	rm -f "$work"/{gate,out,said,target} && mkfifo "$work/gate" # nothing of the run before must answer
-	"$build/workloads/pairs" "$pairs" 12 <"$work/gate" >"$work/target" &
-	target=$!
-	exec 8>"$work/gate"
-	wait_line '^ready' "$work/target" "$target"
-	if [ $# -gt 0 ]; then
-		"${@//PID/$target}" >"$work/out" 2>"$work/said" 8>&- &
-		tracer=$!
-		case $ready in
-		out:*) wait_line "${ready#out:}" "$work/out" "$tracer" ;;
-		*) wait_line "$ready" "$work/said" "$tracer" ;;
-		esac
-	fi
-	exec 8>&-
-	wait "$target"
-	target=''
-	if [ -n "$tracer" ]; then
-		kill -INT "$tracer" 2>/dev/null || true
-		wait "$tracer" 2>/dev/null || true
-		tracer=''
-	fi
-	sed -n 's/ ns\/pair//p' "$work/target" >>"$work/$name.ns"
+# price TOOL: its median, in ns a pair.
+price() { median <"$work/$1.ns"; }
+
+table() {
+	local tool floor untraced
+	floor=$(price floor) untraced=$(price untraced)
+	printf '%-12s %12s %12s %12s %9s %11s\n' TOOL 'ns/PAIR' LOWEST HIGHEST '/ FLOOR' '/ UNTRACED'
+	for tool in "${tools[@]}"; do
+		awk -v name="$tool" -v ns="$(price "$tool")" -v floor="$floor" -v untraced="$untraced" \
+			-v low="$(sort -n "$work/$tool.ns" | head -n 1)" -v high="$(sort -n "$work/$tool.ns" | tail -n 1)" \
+			'BEGIN {printf "%-12s %12.1f %12.1f %12.1f %9.2f %11.1f\n", name, ns, low, high, ns / floor, ns / untraced}'
+	done
+	printf '%s rounds of %s pairs (untraced 100 times, heaptrack and dhat 10 times as many, ltrace a 20th)\n' \
+		"$rounds" "$pairs"
+	printf '%s\n' 'aggregate is latency; stacks-fp is stacks (-k) with frame pointers in the program' \
+		'malloc-only (latency -e malloc) and funclatency time malloc alone and do not see free'
 }
 
-libc=$(ldd "$build/workloads/pairs" | awk '/libc\.so/ {print $3}')
+# ratio PEER MOST: trace's price over the peer's, and whether it is at most that.
+ratio() {
+	if [[ " ${tools[*]} " != *" $1 "* ]]; then
+		echo "trace/$1: not measured"
+		return
+	fi
+	awk -v peer="$1" -v most="$2" -v ratio="$(price trace) $(price "$1")" 'BEGIN {
+		split(ratio, ns, " ")
+		printf "trace/%-10s %5.2f   at most %.2f: %s\n", peer, ns[1] / ns[2], most, ns[1] / ns[2] <= most ? "met" : "missed"
+	}'
+}
+
+for tool in bpftrace memleak funclatency heaptrack dhat ltrace; do
+	if available "$tool"; then
+		tools+=("$tool")
+		[[ $tool != bpftrace && $tool != memleak ]] || curve_tools+=("$tool")
+	else
+		leave_out "$tool"
+	fi
+done
+libc=$(ldd "$program" | awk '/libc\.so/ {print $3}')
 # The very sites that alloctrace uses.
 site() { "$build/alloctrace" sites -f json "$libc" "$1" | jq -r .site; }
+# shellcheck disable=SC2034 # tools.sh
 malloc_site=$(site malloc) free_site=$(site free)
-names=(untraced floor aggregate trace json stacks)
 
-one_round() {
-	measure untraced ''
-	measure floor ready: "$build/bench/floor" PID "$libc" "$malloc_site" "$free_site"
-	measure aggregate ready: "$build/alloctrace" latency -p PID -o /dev/null
-	measure trace ready: "$build/alloctrace" -p PID -o /dev/null
-	measure json ready: "$build/alloctrace" -f json -p PID -o /dev/null
-	measure stacks ready: "$build/alloctrace" -k -p PID -o /dev/null
-	if command -v bpftrace >/dev/null; then
-		measure bpftrace out:armed bpftrace -p PID -e "
-			uprobe:$libc:malloc { @start[tid] = nsecs; }
-			uretprobe:$libc:malloc /@start[tid]/ { @ns = hist(nsecs - @start[tid]); delete(@start[tid]); }
-			uprobe:$libc:free { @frees = count(); }
-			interval:ms:100 { printf(\"armed\\n\"); }"
-	fi
-	if [ -n "${MEMLEAK:-}" ]; then
-		measure memleak out:. stdbuf -oL "$MEMLEAK" -p PID 600
-	fi
-}
-
-median() { sort -n "$1" | awk '{v[NR] = $1} END {print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }
-
-for ((round = 0; round < rounds; round++)); do
-	one_round
+for ((round = 1; round <= rounds; round++)); do
+	progress "round $round of $rounds"
+	for tool in "${tools[@]}"; do
+		measure "$tool" || leave_out "$tool"
+	done
 done
-command -v bpftrace >/dev/null && names+=(bpftrace)
-[ -n "${MEMLEAK:-}" ] && names+=(memleak)
-floor=$(median "$work/floor.ns")
-printf '%-10s %12s %12s %12s %9s\n' TOOL 'ns/PAIR' LOWEST HIGHEST '/ FLOOR'
-for name in "${names[@]}"; do
-	awk -v name="$name" -v ns="$(median "$work/$name.ns")" -v floor="$floor" \
-		-v low="$(sort -n "$work/$name.ns" | head -n 1)" -v high="$(sort -n "$work/$name.ns" | tail -n 1)" \
-		'BEGIN {printf "%-10s %12.1f %12.1f %12.1f %9.2f\n", name, ns, low, high, ns / floor}'
+table
+echo
+ratio bpftrace 0.60
+ratio memleak 0.50
+ratio floor 1.20
+[ "$curve_rounds" = 0 ] || curve
+check_quiet
+for tool in "${!lossy[@]}"; do
+	echo "$tool lost events in ${lossy[$tool]} of its runs"
 done
-printf '%s rounds of %s pairs, kernel %s, %s\n' "$rounds" "$pairs" "$(uname -r)" \
+printf 'kernel %s, load average %s before, %s\n' "$(uname -r)" "$load" \
 	"$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)"

@@ -1,6 +1,7 @@
 # The types of every JSON line's fields. `jq -e -n -f contract.jq FILE` fails with a sentence.
 
 def whole: type == "number" and . == floor and . >= 0;
+def amount: type == "number" and . >= 0;
 def address: type == "string" and test("^0x[0-9a-f]+$");
 def text: type == "string";
 def yes: . == true;
@@ -13,6 +14,7 @@ def typed($line; types):
   | if $t == null then error("line \($line): unknown field \($e.key)")
     elif ($e.value
           | if $t == "whole" then whole
+            elif $t == "amount" then amount
             elif $t == "address" then address
             elif $t == "text" then text
             elif $t == "yes" then yes
@@ -27,8 +29,15 @@ def has_all($line; names): . as $o | names[] | . as $n
 
 def check($line; types; required): has_all($line; required), typed($line; types);
 
-def total_types: {count: "whole", bytes: "whole", failed: "whole", null: "whole", freed: "whole"};
+def total_types: {count: "whole", bytes: "whole", failed: "whole", null: "whole", freed: "whole",
+                  weighted_bytes: "whole", weighted_count: "amount"};
 def live_types: {blocks: "whole", bytes: "whole"};
+def estimate_types: {blocks: "amount", bytes: "amount"};
+
+# All of these, or none.
+def together($line; names): . as $o
+  | [names[] | . as $n | $o | has($n)] | unique
+  | if length == 1 then empty else error("line \($line): not all of \(names)") end;
 
 def check_start($n):
   check($n; {type: "text", version: "text", kernel: "text", targets: "list", functions: "list",
@@ -47,8 +56,9 @@ def check_event($n):
              comm: "text", size: "whole", overflow: "yes", align: "whole", addr: "address", old_addr: "address",
              old_size: "whole", failed: "yes", latency_ns: "whole", pool: "text",
              pool_addr: "address", base: "address", chunk_size: "whole", chunk_count: "whole",
-             stack: "list"};
+             ns_pid: "whole", ns_tid: "whole", weighted_bytes: "whole", stack: "list"};
         ["call", "kind", "ts_ns", "pid", "tid", "comm"]),
+  together($n; ["ns_pid", "ns_tid"]),
   (if [.kind] - ["alloc", "free", "realloc", "create", "destroy"] == [] then empty
    else error("line \($n): kind \(.kind)") end),
   ((.stack // [])[] | check_frame($n));
@@ -72,10 +82,22 @@ def check_books($n):
   check($n; {type: "text", elapsed_ns: "whole", calls: "object", live: "object",
              unmatched_frees: "whole", superseded: "whole", pools: "list", lost: "object",
              unreadable_stacks: "whole", in_flight: "whole", entered: "whole", events: "whole",
-             ignored: "whole", main_left: "whole", command: "text"};
+             ignored: "whole", main_left: "whole", untracked: "whole", unfollowed: "whole",
+             late_probes: "whole", late_ns: "whole", inherited_frees: "whole",
+             live_of_ended: "object", live_estimated: "object", sample_bytes: "whole",
+             calls_counted: "whole", command: "text"};
         ["calls", "lost", "events", "entered", "in_flight"]),
-  (.calls[] | check($n; total_types; ["count"])),
+  (.calls[] | check($n; total_types; ["count"]), together($n; ["weighted_bytes", "weighted_count"])),
   ((.live // empty) | check($n; live_types; ["blocks", "bytes"])),
+  ((.live_of_ended // empty) | check($n; live_types; ["blocks", "bytes"])),
+  ((.live_estimated // empty) | check($n; estimate_types; ["blocks", "bytes"])),
+  together($n; ["late_probes", "late_ns"]),
+  together($n; ["sample_bytes", "calls_counted"]),
+  (if .live then together($n; ["sample_bytes", "live_estimated"]) else empty end),
+  (if .calls_counted and .calls_counted != ([.calls[].count] | add // 0)
+   then error("line \($n): the calls do not sum to calls_counted") else empty end),
+  (if .live_of_ended and .live_of_ended.blocks >= .live.blocks
+   then error("line \($n): no block is live but of ended processes") else empty end),
   ((.pools // [])[] | check($n; {name: "text", live: "object", unmatched_frees: "whole", live_at_destroy: "whole"};
                             ["name", "live"])),
   (.lost | check($n; {ring_full: "whole", map_full: "whole", unpaired: "whole",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * One fixed run through every sink: golden CASE writes what alloctrace would have written, with
+ * Fixed runs through every sink: golden CASE writes what alloctrace would have written, with
  * nothing in it that depends on the machine. There is no symbolizer behind it: the frames of every
  * address stand in a table here. run.sh compares.
  */
@@ -15,10 +15,11 @@
 #define START   1000000000000ULL /* ns since boot when the gate opened */
 #define PID     4211
 #define OTHER   4300
+#define CHILD   4500
 #define POOL    0x55d0c0a90000
 #define NO_NAME 0x55d0c0aa0000
 #define HOSTILE 0x55d0c0ab0000
-#define TICK_AT 20 /* the interim report comes before this event */
+#define OTEL    1 /* of the kernel side: stands for no address */
 
 enum { MALLOC, CALLOC, REALLOC, FREE, POSIX_MEMALIGN, UNUSED, FUNCTIONS };
 
@@ -70,7 +71,7 @@ static const struct sym_frame frames_no_column[] = {
 struct sym_stack symbolizer_resolve(struct symbolizer *s, pid_t pid, uint64_t address,
 				    bool is_return)
 {
-	if (s || (pid != PID && pid != OTHER) || !is_return)
+	if (s || (pid != PID && pid != OTHER && pid != CHILD) || !is_return)
 		abort();
 	switch (address) {
 	case IN_MAIN:
@@ -90,11 +91,35 @@ struct sym_stack symbolizer_resolve(struct symbolizer *s, pid_t pid, uint64_t ad
 	}
 }
 
-/* ---- the run ---- */
+/* ---- the runs ---- */
+
+/* What happens to processes, and the interim report, before an event. */
+enum { TICK, FORK, EXEC, END };
+
+struct step {
+	size_t before;
+	unsigned int what;
+	uint32_t pid;
+};
+
+struct run {
+	struct event *events;
+	size_t count;
+	const struct step *steps;         /* the last one is beyond all events */
+	const struct event_totals *calls; /* NULL: as the events have them */
+	uint64_t sample_bytes;
+	struct report interim, final;
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define NEVER                 \
+	{                     \
+		1000, TICK, 0 \
+	}
 
 /*
- * Times are microseconds since the start, until complete_events. What is not told: by `demo`,
- * called from main.
+ * Every kind of call, and losses of every cause. Times are microseconds since the start, until
+ * complete_events. What is not told: by `demo`, called from main.
  */
 static struct event events[] = {
 	{EVENT_ALLOC, MALLOC, .measured = true, .ts_ns = 213, .latency_ns = 1633, .size = 160,
@@ -155,12 +180,129 @@ static struct event events[] = {
 	 .size = 3, .addr = 0x10, .comm = "0123456789abcde"},
 };
 
-#define EVENTS (sizeof(events) / sizeof(events[0]))
+static const struct step steps[] = {{20, TICK, 0}, NEVER};
 
-static void complete_events(void)
+static const struct run all_calls = {
+	.events = events,
+	.count = COUNT(events),
+	.steps = steps,
+	.interim = {.elapsed_ns = 1000000000, .counters = {[EVENT_ENTERED] = 22}, .in_flight = 2},
+	.final = {.elapsed_ns = 14845678901,
+		  .counters = {[EVENT_ENTERED] = COUNT(events) + 1234 + 3 + 2 + 1 + 1,
+			       [EVENT_LOST_RING_FULL] = 1234,
+			       [EVENT_LOST_MAP_FULL] = 3,
+			       [EVENT_LOST_UNPAIRED] = 2,
+			       [EVENT_UNREADABLE_STACK] = 1},
+		  .malformed = 1,
+		  .in_flight = 1,
+		  .fate = "killed by SIGSEGV (core dumped)"},
+};
+
+/*
+ * With --sample-bytes 4096: of each call whether its blocks are followed; a pool of OpenTelemetry,
+ * whose maker samples, and one that does not. The sizes are such that what they stand for is the
+ * same whatever C library computes it: 1 - e^(-size / 4096) is very near to a double.
+ */
+static struct event sampled[] = {
+	{EVENT_ALLOC, MALLOC, .measured = true, .ts_ns = 100, .latency_ns = 1500, .size = 768,
+	 .addr = 0x55d0c0a80100},
+	{EVENT_ALLOC, MALLOC, .measured = true, .ts_ns = 110, .latency_ns = 1500, .size = 208,
+	 .align = 64, .addr = 0x55d0c0a80500},
+	{EVENT_FREE, FREE, .ts_ns = 120, .addr = 0x55d0c0a80100},
+	{EVENT_FREE, FREE, .ts_ns = 130, .addr = 0x55d0c0a80500},
+	/* after the first interim report: nothing is live */
+	{EVENT_ALLOC, MALLOC, .measured = true, .ts_ns = 200, .latency_ns = 1500, .size = 1016,
+	 .addr = 0x55d0c0a81000},
+	{EVENT_REALLOC, REALLOC, .measured = true, .new_unsampled = true, .ts_ns = 210,
+	 .latency_ns = 1600, .size = 1136, .old_addr = 0x55d0c0a81000, .addr = 0x55d0c0a82000},
+	{EVENT_REALLOC, REALLOC, .measured = true, .old_unsampled = true, .ts_ns = 220,
+	 .latency_ns = 1700, .size = 2304, .old_addr = 0x55d0c0a82000, .addr = 0x55d0c0a83000},
+	{EVENT_REALLOC, REALLOC, .measured = true, .ts_ns = 230, .latency_ns = 1700, .size = 2048,
+	 .old_addr = 0x55d0c0a83000, .addr = 0x55d0c0a83000},
+	{EVENT_ALLOC, CALLOC, .measured = true, .ts_ns = 240, .latency_ns = 800, .size = 480,
+	 .failed = true},
+	{EVENT_ALLOC, CALLOC, .measured = true, .ts_ns = 250, .latency_ns = 9000, .size = 1 << 20,
+	 .addr = 0x7f12a4b00010},
+	{EVENT_POOL_ALLOC, 0, .otel = true, .ts_ns = 300, .pool = OTEL, .size = 512,
+	 .addr = 0x7f0000001000, .weighted_bytes = 65536},
+	{EVENT_POOL_ALLOC, 0, .otel = true, .ts_ns = 310, .pool = OTEL, .size = 1024,
+	 .addr = 0x7f0000002000, .weighted_bytes = 524288, .stack = {NO_LINE}},
+	{EVENT_POOL_FREE, 0, .otel = true, .ts_ns = 320, .pool = OTEL, .addr = 0x7f0000001000},
+	{EVENT_POOL_ALLOC, 0, .measured = true, .ts_ns = 330, .latency_ns = 48, .pool = NO_NAME,
+	 .size = 160, .addr = 0x55d0c0aa0100},
+};
+
+/* All calls, those that were no event as well. */
+static const struct event_totals sampled_calls[FUNCTIONS] = {
+	[MALLOC] = {.count = 1000, .bytes = 123456789, .failed = 1},
+	[CALLOC] = {.count = 20, .bytes = 1050000, .failed = 2},
+	[REALLOC] = {.count = 300, .bytes = 70000, .freed = 4},
+	[FREE] = {.count = 990, .null = 5},
+	[POSIX_MEMALIGN] = {.count = 6, .bytes = 7000}, /* not one of them sampled */
+};
+
+static const struct step sampled_steps[] = {{4, TICK, 0}, NEVER};
+
+static const struct run sampled_run = {
+	.events = sampled,
+	.count = COUNT(sampled),
+	.steps = sampled_steps,
+	.calls = sampled_calls,
+	.sample_bytes = 4096,
+	.interim = {.elapsed_ns = 1000000000, .counters = {[EVENT_ENTERED] = 4}},
+	.final = {.elapsed_ns = 2000000000,
+		  .counters = {[EVENT_ENTERED] = COUNT(sampled), [EVENT_UNTRACKED] = 2}},
+};
+
+/* With --follow: a container's process, a child that ends, another one with its number. */
+static struct event family[] = {
+	{EVENT_ALLOC, MALLOC, .measured = true, .ts_ns = 100, .latency_ns = 1500, .size = 100,
+	 .addr = 0x55d0c0a80100},
+	/* CHILD is forked */
+	{EVENT_FREE, FREE, .pid = CHILD, .ts_ns = 110, .addr = 0x55d0c0a80100},
+	{EVENT_REALLOC, REALLOC, .measured = true, .pid = CHILD, .ts_ns = 120, .latency_ns = 1500,
+	 .size = 24, .old_addr = 0x55d0c0a80200, .addr = 0x55d0c0a80300},
+	{EVENT_FREE, FREE, .ts_ns = 130, .addr = 0x55d0c0a80100},
+	/* CHILD ends: of what is live nobody can free anything, after the interim report others */
+	{EVENT_ALLOC, MALLOC, .measured = true, .pid = OTHER, .ns_pid = 1, .ns_tid = 1,
+	 .ts_ns = 200, .latency_ns = 1500, .size = 64, .addr = 0x55d0c0a80100, .comm = "init"},
+	{EVENT_ALLOC, MALLOC, .measured = true, .pid = OTHER, .tid = 4307, .ns_pid = 1, .ns_tid = 8,
+	 .ts_ns = 210, .latency_ns = 1500, .size = 65, .addr = 0x55d0c0a80200, .comm = "worker"},
+	/* CHILD's number comes again */
+	{EVENT_ALLOC, MALLOC, .measured = true, .pid = CHILD, .ts_ns = 220, .latency_ns = 1500,
+	 .size = 32, .addr = 0x55d0c0a80300},
+	{EVENT_FREE, FREE, .pid = CHILD, .ts_ns = 230, .addr = 0x55d0c0a80300},
+	{EVENT_FREE, FREE, .pid = CHILD, .ts_ns = 240, .addr = 0x55d0c0a80100},
+	/* … and becomes another program */
+	{EVENT_FREE, FREE, .pid = CHILD, .ns_pid = 4194304, .ns_tid = 4194304, .ts_ns = 250,
+	 .addr = 0x55d0c0a80100, .comm = "true"},
+};
+
+static const struct step family_steps[] = {
+	{1, FORK, CHILD}, {4, END, CHILD}, {4, TICK, 0}, {6, FORK, CHILD}, {9, EXEC, CHILD}, NEVER,
+};
+
+static const struct run family_run = {
+	.events = family,
+	.count = COUNT(family),
+	.steps = family_steps,
+	.interim = {.elapsed_ns = 1000000000,
+		    .counters = {[EVENT_ENTERED] = 4, [EVENT_UNFOLLOWED] = 1},
+		    .late = 1,
+		    .late_ns = 999},
+	.final = {.elapsed_ns = 2000000000,
+		  .counters = {[EVENT_ENTERED] = COUNT(family),
+			       [EVENT_MAIN_LEFT] = 1,
+			       [EVENT_UNFOLLOWED] = 3},
+		  .late = 2,
+		  .late_ns = 3456789,
+		  .fate = "exited with 0"},
+};
+
+static void complete_events(const struct run *run)
 {
-	for (size_t i = 0; i < EVENTS; i++) {
-		struct event *e = &events[i];
+	for (size_t i = 0; i < run->count; i++) {
+		struct event *e = &run->events[i];
 
 		e->ts_ns = START + 1000 * e->ts_ns;
 		e->pid = e->pid ? e->pid : PID;
@@ -189,50 +331,47 @@ static struct run_info info = {
 	.live_known = true,
 };
 
-static struct report interim_of(const struct heap *h)
+static struct report report_of(const struct run *run, const struct heap *h, bool final)
 {
-	return (struct report){
-		.heap = h,
-		.elapsed_ns = 1000000000,
-		.counters = {[EVENT_ENTERED] = TICK_AT + 2},
-		.in_flight = 2,
-	};
+	struct report report = final ? run->final : run->interim;
+
+	report.heap = h;
+	report.calls = run->calls ? run->calls : h->calls;
+	report.final = final;
+	return report;
 }
 
-/* Losses of every cause. */
-static struct report final_of(const struct heap *h)
+static void take_step(struct sink *s, struct heap *h, const struct run *run,
+		      const struct step *step)
 {
-	return (struct report){
-		.heap = h,
-		.elapsed_ns = 14845678901,
-		.counters = {[EVENT_ENTERED] = EVENTS + 1234 + 3 + 2 + 1 + 1,
-			     [EVENT_LOST_RING_FULL] = 1234,
-			     [EVENT_LOST_MAP_FULL] = 3,
-			     [EVENT_LOST_UNPAIRED] = 2,
-			     [EVENT_UNREADABLE_STACK] = 1},
-		.malformed = 1,
-		.in_flight = 1,
-		.fate = "killed by SIGSEGV (core dumped)",
-		.final = true,
-	};
+	struct report report = report_of(run, h, false);
+
+	if (step->what == FORK)
+		heap_fork_process(h, step->pid);
+	else if (step->what == EXEC)
+		heap_forget_process(h, step->pid);
+	else if (step->what == END)
+		heap_end_process(h, step->pid);
+	else if (s->ops->tick)
+		s->ops->tick(s, &report);
 }
 
-static void play(struct sink *s, struct heap *h)
+static void play(struct sink *s, struct heap *h, const struct run *run)
 {
+	const struct step *step = run->steps;
 	struct heap_note note;
 	struct report report;
 
+	h->sample_bytes = run->sample_bytes;
 	if (s->ops->start)
 		s->ops->start(s);
-	for (size_t i = 0; i < EVENTS; i++) {
-		if (i == TICK_AT && s->ops->tick) {
-			report = interim_of(h);
-			s->ops->tick(s, &report);
-		}
-		if (heap_apply(h, &events[i], &note) && s->ops->event)
-			s->ops->event(s, &events[i], &note);
+	for (size_t i = 0; i < run->count; i++) {
+		while (step->before == i)
+			take_step(s, h, run, step++);
+		if (heap_apply(h, &run->events[i], &note) && s->ops->event)
+			s->ops->event(s, &run->events[i], &note);
 	}
-	report = final_of(h);
+	report = report_of(run, h, true);
 	if (s->ops->finish)
 		s->ops->finish(s, &report);
 }
@@ -240,7 +379,7 @@ static void play(struct sink *s, struct heap *h)
 /* A run that was to see one pool, and met another. */
 static void play_little(struct sink *s, struct heap *h)
 {
-	struct report report = {.heap = h, .final = true};
+	struct report report = {.heap = h, .calls = h->calls, .final = true};
 	struct heap_note note;
 
 	info.live_known = false;
@@ -248,7 +387,7 @@ static void play_little(struct sink *s, struct heap *h)
 	strcpy(h->only_pool, "wanted");
 	if (s->ops->start)
 		s->ops->start(s);
-	for (size_t i = TICK_AT - 10; i < TICK_AT - 4; i++) {
+	for (size_t i = 10; i < 16; i++) {
 		report.counters[EVENT_ENTERED]++;
 		if (heap_apply(h, &events[i], &note) && s->ops->event)
 			s->ops->event(s, &events[i], &note);
@@ -259,30 +398,37 @@ static void play_little(struct sink *s, struct heap *h)
 static const struct {
 	const char *name;
 	const struct sink_ops *ops;
-	bool stacks, little;
+	const struct run *run; /* NULL: the little one */
+	bool stacks;
 } cases[] = {
-	{"trace.text", &text_trace_sink, false, false},
-	{"trace-stacks.text", &text_trace_sink, true, false},
-	{"trace.json", &json_trace_sink, true, false},
-	{"latency.text", &text_latency_sink, false, false},
-	{"latency.json", &json_latency_sink, false, false},
-	{"little.text", &text_latency_sink, false, true},
-	{"little.json", &json_trace_sink, false, true},
+	{"trace.text", &text_trace_sink, &all_calls, false},
+	{"trace-stacks.text", &text_trace_sink, &all_calls, true},
+	{"trace.json", &json_trace_sink, &all_calls, true},
+	{"latency.text", &text_latency_sink, &all_calls, false},
+	{"latency.json", &json_latency_sink, &all_calls, false},
+	{"sampled.text", &text_trace_sink, &sampled_run, false},
+	{"sampled.json", &json_trace_sink, &sampled_run, false},
+	{"family.text", &text_trace_sink, &family_run, false},
+	{"family.json", &json_trace_sink, &family_run, false},
+	{"little.text", &text_latency_sink, NULL, false},
+	{"little.json", &json_trace_sink, NULL, false},
 };
 
 static int run_case(size_t i)
 {
+	const struct run *run = cases[i].run;
 	struct heap heap;
 	struct sink sink;
 
 	if (heap_init(&heap) || sink_init(&sink, cases[i].ops, &info, stdout))
 		return 1;
-	complete_events();
+	complete_events(run ? run : &all_calls);
 	info.stacks = cases[i].stacks;
-	if (cases[i].little)
-		play_little(&sink, &heap);
+	info.sample_bytes = run ? run->sample_bytes : 0;
+	if (run)
+		play(&sink, &heap, run);
 	else
-		play(&sink, &heap);
+		play_little(&sink, &heap);
 	sink_fini(&sink);
 	heap_fini(&heap);
 	return fflush(stdout) || ferror(stdout);

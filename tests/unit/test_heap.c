@@ -1,125 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * The books: every kind of call by hand, then threads that race for few addresses, against a model
- * that knows what really happened. Linked with libcore.a alone.
+ * The books: every kind of call by hand. Records that come late are in test_heap_order.c, processes
+ * that come and go in test_heap_process.c, samples in test_heap_sample.c. Linked with libcore.a
+ * alone.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "core/heap.h"
-
-enum { MALLOC, REALLOC, FREE };
-
-#define PID    100
-#define OTHER  200
-#define BLOCK  0x1000
-#define BLOCK2 0x2000
-#define POOL   0x9000
-
-static struct heap heap;
-static struct heap_note note;
-static uint64_t now;
-
-static int setup(void **state)
-{
-	(void)state;
-	now = 1000;
-	return heap_init(&heap);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	heap_fini(&heap);
-	return 0;
-}
-
-/* ---- events by hand: one after the other, unless `begin` and `end` say otherwise ---- */
-
-static bool apply(struct event e, uint64_t begin, uint64_t end)
-{
-	e.ts_ns = event_is_pool(&e) ? end : begin;
-	e.latency_ns = end - begin;
-	e.measured = true;
-	return heap_apply(&heap, &e, &note);
-}
-
-static bool apply_next(struct event e)
-{
-	now += 10;
-	return apply(e, now - 10, now - 5);
-}
-
-static struct event alloc_of(uint32_t pid, uint64_t addr, uint64_t size)
-{
-	return (struct event){.kind = EVENT_ALLOC,
-			      .function = MALLOC,
-			      .pid = pid,
-			      .addr = addr,
-			      .size = size,
-			      .failed = !addr};
-}
-
-static struct event free_of(uint32_t pid, uint64_t addr)
-{
-	return (struct event){.kind = EVENT_FREE, .function = FREE, .pid = pid, .addr = addr};
-}
-
-static struct event realloc_of(uint32_t pid, uint64_t old, uint64_t addr, uint64_t size)
-{
-	return (struct event){.kind = EVENT_REALLOC,
-			      .function = REALLOC,
-			      .pid = pid,
-			      .old_addr = old,
-			      .addr = addr,
-			      .size = size,
-			      .failed = !addr};
-}
-
-static struct event pool_event(enum event_kind kind, uint64_t pool, uint64_t addr, uint64_t size)
-{
-	return (struct event){.kind = kind,
-			      .pid = PID,
-			      .pool = pool,
-			      .addr = addr,
-			      .size = size,
-			      .failed = kind == EVENT_POOL_ALLOC && !addr};
-}
-
-static struct event pool_named(uint64_t pool, const char *name)
-{
-	struct event e = {.kind = EVENT_POOL_CREATE, .pid = PID, .pool = pool};
-
-	snprintf(e.name, sizeof(e.name), "%s", name);
-	return e;
-}
-
-static void assert_live(uint64_t blocks, uint64_t bytes)
-{
-	assert_int_equal(heap.live.blocks, blocks);
-	assert_int_equal(heap.live.bytes, bytes);
-}
-
-static void assert_matched(void)
-{
-	assert_int_equal(heap.unmatched_frees, 0);
-	assert_int_equal(heap.superseded, 0);
-}
-
-static void assert_total(const struct heap_total *t, uint64_t count, uint64_t bytes,
-			 uint64_t failed)
-{
-	assert_int_equal(t->count, count);
-	assert_int_equal(t->bytes, bytes);
-	assert_int_equal(t->failed, failed);
-}
+#include "calls.h"
 
 /* ---- calls ---- */
 
@@ -399,24 +284,24 @@ static void test_only_one_pool(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_alloc_and_free, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_failed_alloc, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_free_null, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_unmatched_free, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_realloc_moved, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_realloc_in_place, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_realloc_failed, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_realloc_of_null, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_realloc_to_zero, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_realloc_of_unseen, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_two_processes, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_forget_process, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_pool, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_chunk_on_its_region, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_pool_without_a_name, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_pools_of_one_name, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_too_many_names, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_only_one_pool, setup, teardown),
+		TEST(test_alloc_and_free),
+		TEST(test_failed_alloc),
+		TEST(test_free_null),
+		TEST(test_unmatched_free),
+		TEST(test_realloc_moved),
+		TEST(test_realloc_in_place),
+		TEST(test_realloc_failed),
+		TEST(test_realloc_of_null),
+		TEST(test_realloc_to_zero),
+		TEST(test_realloc_of_unseen),
+		TEST(test_two_processes),
+		TEST(test_forget_process),
+		TEST(test_pool),
+		TEST(test_chunk_on_its_region),
+		TEST(test_pool_without_a_name),
+		TEST(test_pools_of_one_name),
+		TEST(test_too_many_names),
+		TEST(test_only_one_pool),
 	};
 
 	return cmocka_run_group_tests_name("heap", tests, NULL, NULL);

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Records that come late. First the orders that heap.h speaks of, by hand; then threads that race
- * for few addresses, so that a freed one is handed out again at once. The model of the race is the
- * allocator itself: who holds which block is decided before any record is written. Linked with
- * libcore.a alone.
+ * Records that come late: the orders that heap.h speaks of, by hand. Linked with libcore.a alone.
  *
  *	thread 1   realloc(X) |-- X is free --------------- record --|
  *	thread 2                     malloc |-- gets X -- record --|
@@ -20,7 +17,7 @@
 
 #include "core/heap.h"
 
-enum { MALLOC, REALLOC, FREE, FUNCTIONS };
+enum { MALLOC, REALLOC, FREE };
 
 #define X    0x1000
 #define Y    0x2000
@@ -201,6 +198,19 @@ static void test_two_late_records(void **state)
 	assert_books(3, 705, 0, 0);
 }
 
+/* It fails on a block that is gone, whatever is still waited for there. */
+static void test_failed_after_the_free(void **state)
+{
+	(void)state;
+	take(X, 100, 10, 20);
+	take(X, 7, 105, 110);
+	release(X, 115);
+	resize(X, 0, 300, 116, 117);
+	assert_false(note.old_known);
+	assert_int_equal(note.old_size, 0);
+	assert_books(0, 0, 1, 0);
+}
+
 static void test_late_record_of_unseen_block(void **state)
 {
 	(void)state;
@@ -242,251 +252,16 @@ static void test_pool_free_in_order(void **state)
 	assert_int_equal(p->live.blocks + p->live.bytes + p->unmatched + heap.superseded, 0);
 }
 
-/* ---- the race ---- */
-
-#define STEPS     100000
-#define THREADS   6
-#define PROCESSES 2
-#define ADDRESSES 24
-
-struct block {
-	uint64_t size;
-	bool held, busy; /* busy: some thread's call is about it */
-};
-
-struct process {
-	struct block blocks[ADDRESSES];
-	unsigned int free[ADDRESSES], free_count; /* the last one freed is the next one out */
-};
-
-struct thread {
-	enum { IDLE, BEGUN, DONE } phase;
-	unsigned int function, old, addr;
-	bool got;
-	uint64_t begin, size, old_size;
-};
-
-static struct {
-	struct process processes[PROCESSES];
-	struct thread threads[THREADS];
-	struct heap_total totals[FUNCTIONS];
-	uint64_t seed, now, calls, wrong_notes;
-} race;
-
-static uint64_t roll(uint64_t sides)
-{
-	race.seed ^= race.seed << 13;
-	race.seed ^= race.seed >> 7;
-	race.seed ^= race.seed << 17;
-	return (race.seed >> 20) % sides;
-}
-
-static uint64_t address(unsigned int i)
-{
-	return 0x10000 + 16 * i;
-}
-
-static struct process *process_of(size_t thread)
-{
-	return &race.processes[thread % PROCESSES];
-}
-
-/* A block that nobody is at, or ADDRESSES. */
-static unsigned int pick(struct process *p)
-{
-	unsigned int start = (unsigned int)roll(ADDRESSES);
-
-	for (unsigned int i = 0; i < ADDRESSES; i++) {
-		struct block *b = &p->blocks[(start + i) % ADDRESSES];
-
-		if (b->held && !b->busy)
-			return (start + i) % ADDRESSES;
-	}
-	return ADDRESSES;
-}
-
-static void hand_back(struct process *p, unsigned int i)
-{
-	p->blocks[i].held = p->blocks[i].busy = false;
-	p->free[p->free_count++] = i;
-}
-
-static bool hand_out(struct process *p, unsigned int *i, uint64_t size)
-{
-	if (!p->free_count)
-		return false;
-	*i = p->free[--p->free_count];
-	p->blocks[*i] = (struct block){.size = size, .held = true, .busy = true};
-	return true;
-}
-
-static void write_record(size_t thread, struct event e)
-{
-	struct thread *t = &race.threads[thread];
-	struct heap_total *total = &race.totals[t->function];
-	bool frees = e.kind != EVENT_ALLOC && (e.addr || e.old_addr);
-
-	e.pid = 1 + thread % PROCESSES;
-	e.tid = (uint32_t)thread;
-	e.function = t->function;
-	e.ts_ns = t->begin;
-	e.latency_ns = race.now - t->begin;
-	e.size = t->size;
-	total->count++;
-	total->failed += e.failed;
-	total->bytes += e.failed || e.kind == EVENT_FREE ? 0 : t->size;
-	total->null += e.kind == EVENT_FREE && !e.addr;
-	assert_true(heap_apply(&heap, &e, &note));
-	if (note.old_known != frees || (frees && note.old_size != t->old_size))
-		race.wrong_notes++;
-}
-
-/* free writes its record on entry, before the address is to be had again. */
-static void begin_call(size_t thread)
-{
-	struct process *p = process_of(thread);
-	struct thread *t = &race.threads[thread];
-
-	*t = (struct thread){.phase = BEGUN, .function = (unsigned int)roll(FUNCTIONS)};
-	t->begin = race.now;
-	t->old = t->function == MALLOC ? ADDRESSES : pick(p);
-	if (t->function == REALLOC && t->old == ADDRESSES)
-		t->function = MALLOC;
-	t->size = t->function == FREE ? 0 : 1 + roll(1000);
-	if (t->old < ADDRESSES) {
-		p->blocks[t->old].busy = true;
-		t->old_size = p->blocks[t->old].size;
-	}
-	if (t->function == FREE)
-		write_record(thread, (struct event){
-					     .kind = EVENT_FREE,
-					     .addr = t->old < ADDRESSES ? address(t->old) : 0,
-				     });
-}
-
-/* What the allocator does in the middle of the call. */
-static void do_call(size_t thread)
-{
-	struct process *p = process_of(thread);
-	struct thread *t = &race.threads[thread];
-
-	t->phase = t->function == FREE ? IDLE : DONE;
-	if (t->function == FREE) {
-		if (t->old < ADDRESSES)
-			hand_back(p, t->old);
-	} else if (t->function == REALLOC && roll(4) == 0) {
-		t->got = true;
-		t->addr = t->old;
-		p->blocks[t->old].size = t->size;
-	} else {
-		t->got = roll(20) != 0 && hand_out(p, &t->addr, t->size);
-		if (t->got && t->function == REALLOC)
-			hand_back(p, t->old);
-	}
-}
-
-static void end_call(size_t thread)
-{
-	struct process *p = process_of(thread);
-	struct thread *t = &race.threads[thread];
-	struct event e = {.kind = EVENT_ALLOC, .failed = !t->got};
-
-	if (t->got)
-		e.addr = address(t->addr);
-	if (t->function == REALLOC) {
-		e.kind = EVENT_REALLOC;
-		e.old_addr = address(t->old);
-	}
-	write_record(thread, e);
-	if (t->got)
-		p->blocks[t->addr].busy = false;
-	else if (t->function == REALLOC)
-		p->blocks[t->old].busy = false;
-	t->phase = IDLE;
-	race.calls++;
-}
-
-static void step(size_t thread, bool may_begin)
-{
-	race.now++;
-	if (race.threads[thread].phase == BEGUN)
-		do_call(thread);
-	else if (race.threads[thread].phase == DONE)
-		end_call(thread);
-	else if (may_begin)
-		begin_call(thread);
-}
-
-/* With no call under way, the books and the allocator agree. */
-static void compare(void)
-{
-	struct heap_live live = {0};
-
-	for (size_t i = 0; i < PROCESSES * ADDRESSES; i++) {
-		const struct block *b = &race.processes[i / ADDRESSES].blocks[i % ADDRESSES];
-
-		live.blocks += b->held;
-		live.bytes += b->held ? b->size : 0;
-	}
-	assert_int_equal(heap.live.blocks, live.blocks);
-	assert_int_equal(heap.live.bytes, live.bytes);
-	assert_int_equal(heap.blocks.count, live.blocks);
-	assert_memory_equal(heap.calls, race.totals, sizeof(race.totals));
-}
-
-static void run_race(uint64_t seed)
-{
-	memset(&race, 0, sizeof(race));
-	race.seed = seed;
-	for (size_t i = 0; i < PROCESSES; i++) {
-		for (unsigned int k = 0; k < ADDRESSES; k++)
-			hand_back(&race.processes[i], k);
-	}
-	for (size_t n = 0; n < STEPS; n++) {
-		step(roll(THREADS), true);
-		if (n % 100 != 99)
-			continue;
-		for (size_t i = 0; i < 2 * THREADS; i++)
-			step(i % THREADS, false);
-		compare();
-	}
-	assert_true(race.calls > STEPS / 10);
-}
-
-static void test_race_totals(void **state)
-{
-	(void)state;
-	run_race(2024);
-}
-
-/* All calls were seen and all were legal: whatever the order, each finds its own block. */
-static void test_race_leaves_nothing_open(void **state)
-{
-	(void)state;
-	run_race(4711);
-	if (heap.unmatched_frees || heap.superseded || race.wrong_notes)
-		fail_msg("of %d calls: %d unmatched, %d superseded, %d with a wrong old block",
-			 (int)heap.events, (int)heap.unmatched_frees, (int)heap.superseded,
-			 (int)race.wrong_notes);
-}
-
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_new_owner_first),
-		TEST(test_realloc_first),
-		TEST(test_began_earlier),
-		TEST(test_free_not_seen),
-		TEST(test_freed_before_the_claim),
-		TEST(test_resized_before_the_claim),
-		TEST(test_two_late_records),
-		TEST(test_late_record_of_unseen_block),
-		TEST(test_late_pool_free),
-		TEST(test_pool_free_in_order),
-		TEST(test_race_totals),
-		TEST(test_race_leaves_nothing_open),
+		TEST(test_new_owner_first),        TEST(test_realloc_first),
+		TEST(test_began_earlier),          TEST(test_free_not_seen),
+		TEST(test_freed_before_the_claim), TEST(test_resized_before_the_claim),
+		TEST(test_two_late_records),       TEST(test_late_record_of_unseen_block),
+		TEST(test_late_pool_free),         TEST(test_pool_free_in_order),
 	};
 
 	return cmocka_run_group_tests_name("heap: order", tests, NULL, NULL);

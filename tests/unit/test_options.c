@@ -1,113 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Command lines, good and bad. A good one says nothing; a bad one is answered with one sentence
- * that names what is wrong. Linked with user/cmd/options.c and user/probe/functions.c; which
- * formats there are is decided here.
+ * Command lines, good and bad. Linked with user/cmd/options.c, user/cmd/values.c and
+ * user/probe/functions.c. How numbers are read is in test_values.c, which functions are looked at
+ * in test_options_functions.c.
  */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "cmd/options.h"
-#include "out/sink.h"
-
-#define MAX_WORDS 300
-
-const struct sink_ops *sink_find(const char *command, const char *format)
-{
-	static const struct sink_ops some;
-
-	assert_true(!strcmp(command, "trace") || !strcmp(command, "latency"));
-	return !strcmp(format, "text") || !strcmp(format, "json") ? &some : NULL;
-}
-
-const char *sink_formats(void)
-{
-	return "text, json";
-}
-
-/* ---- a command line as one string ---- */
-
-static struct options o;
-static char said[4096];
-static char *words[MAX_WORDS];
-static int word_count;
-
-static void split(const char *line, const char *divider)
-{
-	static char copy[8192], *rest;
-
-	snprintf(copy, sizeof(copy), "%s", line);
-	word_count = 0;
-	words[word_count++] = (char *)"alloctrace";
-	for (rest = copy; rest && *line;)
-		words[word_count++] = strsep(&rest, divider);
-	words[word_count] = NULL;
-}
-
-/* What went to standard error lands in `said`. */
-static int parse_words(void)
-{
-	FILE *file = tmpfile();
-	int saved = dup(STDERR_FILENO), err;
-	size_t n;
-
-	assert_non_null(file);
-	optind = 0; /* getopt remembers where in a word it stopped, even after an error */
-	getopt(1, words, "+");
-	fflush(stderr);
-	dup2(fileno(file), STDERR_FILENO);
-	err = options_parse(&o, word_count, words);
-	fflush(stderr);
-	dup2(saved, STDERR_FILENO);
-	close(saved);
-	rewind(file);
-	n = fread(said, 1, sizeof(said) - 1, file);
-	said[n] = '\0';
-	fclose(file);
-	return err;
-}
-
-static void good(const char *line)
-{
-	split(line, " ");
-	if (parse_words() || said[0])
-		fail_msg("'%s' was refused: %s", line, said);
-}
-
-static void check_bad(const char *line, const char *what)
-{
-	const char *end;
-
-	if (parse_words() != -EINVAL)
-		fail_msg("'%s' was taken", line);
-	end = strchr(said, '\n');
-	if (strncmp(said, "alloctrace: ", 12) || !end || end[1])
-		fail_msg("'%s' was not answered with one line: %s", line, said);
-	if (!strstr(said, what))
-		fail_msg("'%s' was answered without \"%s\": %s", line, what, said);
-}
-
-static void bad(const char *line, const char *what)
-{
-	split(line, " ");
-	check_bad(line, what);
-}
-
-/* The words of `line` divided by '|', for values with spaces in them. */
-static void bad_words(const char *line, const char *what)
-{
-	split(line, "|");
-	check_bad(line, what);
-}
+#include "command_line.h"
 
 /* ---- good ones ---- */
 
@@ -124,9 +21,14 @@ static void test_nothing(void **state)
 	assert_true(o.min_size == 0 && o.max_size == UINT64_MAX);
 	assert_int_equal(o.max_stack, 127);
 	assert_int_equal(o.ring_size, 16 << 20);
-	assert_int_equal(o.set.functions, function_set_all().functions);
-	assert_true(o.set.pools);
-	assert_false(o.stacks || o.strict || o.verbose || o.quiet || o.as_root);
+	assert_int_equal(o.sample_bytes, 0);
+	assert_int_equal(o.functions.count, 25);
+	for (size_t i = 0; i < o.functions.count; i++)
+		assert_true(o.functions.rows[i].wanted);
+	assert_true(o.functions.pools);
+	assert_int_equal(o.events.count + o.prefixes.count, 0);
+	assert_int_equal(o.own_functions.count + o.objects.count, 0);
+	assert_false(o.follow || o.stacks || o.strict || o.verbose || o.quiet || o.as_root);
 	assert_false(o.exit_status || o.help || o.version);
 }
 
@@ -151,8 +53,8 @@ static void test_letters(void **state)
 	assert_true(o.duration == 2.5 && o.interval == 0.5);
 	assert_string_equal(o.format, "json");
 	assert_string_equal(o.output, "out");
-	assert_int_equal(o.set.functions, 1);
-	assert_true(o.set.pools);
+	assert_string_equal(wanted(), "malloc");
+	assert_true(o.functions.pools);
 	assert_true(o.min_size == 16 && o.max_size == 4096);
 	assert_true(o.stacks && o.verbose);
 	good("-kqp3");
@@ -166,7 +68,8 @@ static void test_names(void **state)
 	     "--min-size=1 --max-size=2 --stacks --max-stack=5 --ring-size=1M --strict --verbose");
 	assert_int_equal(o.pids[0], 17);
 	assert_true(o.duration == 1 && o.interval == 2);
-	assert_string_equal(o.set.pool_name, "a");
+	assert_string_equal(wanted(), "");
+	assert_string_equal(o.functions.pool_name, "a");
 	assert_int_equal(o.max_stack, 5);
 	assert_int_equal(o.ring_size, 1 << 20);
 	assert_true(o.strict);
@@ -222,6 +125,27 @@ static void test_sizes(void **state)
 	good("--ring-size 4096 --max-stack 1");
 	good("--ring-size 1G --max-stack 127");
 	assert_int_equal(o.ring_size, 1 << 30);
+}
+
+static void test_follow(void **state)
+{
+	(void)state;
+	good("--follow -p 1");
+	assert_true(o.follow);
+	good("latency --follow -- ls");
+	assert_true(o.follow);
+	assert_string_equal(o.argv[0], "ls");
+}
+
+static void test_sample_bytes(void **state)
+{
+	(void)state;
+	good("--sample-bytes 1");
+	assert_int_equal(o.sample_bytes, 1);
+	good("--sample-bytes=512K -p 1");
+	assert_int_equal(o.sample_bytes, 524288);
+	good("trace --sample-bytes 1G");
+	assert_int_equal(o.sample_bytes, 1073741824);
 }
 
 /* Help is given whatever else is missing. */
@@ -294,23 +218,8 @@ static void test_bad_pids(void **state)
 
 static void test_bad_sizes(void **state)
 {
-	static const char *const values[] = {"",
-					     "x",
-					     "-1",
-					     "+1",
-					     " 1",
-					     "1.5",
-					     "1KB",
-					     "1 K",
-					     "1T",
-					     "0x10",
-					     "1K ",
-					     "5 ",
-					     "1,",
-					     "K",
-					     "18446744073709551616",
-					     "17179869184G",
-					     "1Ki"};
+	static const char *const values[] = {
+		"", "x", "-1", " 1", "1.5", "1KB", "18446744073709551616"};
 	char line[64], quoted[64];
 
 	(void)state;
@@ -341,13 +250,15 @@ static void test_bad_seconds(void **state)
 	}
 }
 
-static void test_bad_events(void **state)
+static void test_bad_samples(void **state)
 {
 	(void)state;
-	bad("-e mallok", "'mallok'");
-	bad("-e malloc,", "''");
-	bad("-e pool:", "'pool:'");
-	bad("-e \x1b]0;x\x07", "\\x1b]0;x\\x07");
+	bad("--sample-bytes 0", "a number from 1 to 1073741824");
+	bad("--sample-bytes 1025M", "'1025M'");
+	bad("--sample-bytes 1073741825", "'1073741825'");
+	bad("--sample-bytes x", "'x'");
+	bad("--sample-bytes", "'--sample-bytes' needs a value");
+	bad("latency --sample-bytes 1K -p 1", "does not go with --sample-bytes");
 }
 
 static void test_bad_together(void **state)
@@ -357,6 +268,8 @@ static void test_bad_together(void **state)
 	bad("-v -q", "exclude");
 	bad("--as-root", "--as-root");
 	bad("--exit-status -p 1", "--exit-status");
+	bad("--follow", "--follow needs a target");
+	bad("latency --follow -n x", "--follow needs a target");
 	bad("-f xml", "'xml'");
 	bad("latency -f yaml", "text, json");
 	bad_words("-f|\x1b", "\\x1b");
@@ -372,6 +285,8 @@ int main(void)
 		cmocka_unit_test(test_program),
 		cmocka_unit_test(test_pids),
 		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_follow),
+		cmocka_unit_test(test_sample_bytes),
 		cmocka_unit_test(test_help),
 		cmocka_unit_test(test_bad_commands),
 		cmocka_unit_test(test_bad_options),
@@ -379,9 +294,9 @@ int main(void)
 		cmocka_unit_test(test_bad_pids),
 		cmocka_unit_test(test_bad_sizes),
 		cmocka_unit_test(test_bad_seconds),
-		cmocka_unit_test(test_bad_events),
+		cmocka_unit_test(test_bad_samples),
 		cmocka_unit_test(test_bad_together),
 	};
 
-	return cmocka_run_group_tests_name("options", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("options", tests, NULL, forget_line);
 }

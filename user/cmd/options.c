@@ -364,7 +364,7 @@ static int add_own_functions(struct options *o)
 	return 0;
 }
 
-static int complain_events(const char *refused, int err)
+static void complain_events(const char *refused, int err)
 {
 	char shown[160];
 
@@ -375,7 +375,6 @@ static int complain_events(const char *refused, int err)
 		log_error("-e does not know '%s': it takes names of functions (malloc, free …), "
 			  "pool, pool:NAME",
 			  shown);
-	return err;
 }
 
 /* Without -e everything is looked at; several of them add up. */
@@ -399,7 +398,7 @@ static int choose_functions(struct options *o)
 		if (err)
 			complain_events(refused, err);
 	}
-	return err;
+	return err ? -EINVAL : 0;
 }
 
 void options_fini(struct options *o)

@@ -369,7 +369,7 @@ static void apply_destroy(struct heap *h, struct heap_process *p, const struct e
 /* What an allocation stands for that its maker has sampled. */
 static void add_weight(struct heap_pool *pool, const struct event *e)
 {
-	if (!e->weighted_bytes)
+	if (!e->weighted_bytes || e->failed)
 		return;
 	pool->weighted_bytes += e->weighted_bytes;
 	pool->weighted_count += (double)e->weighted_bytes / (e->size ? (double)e->size : 1);

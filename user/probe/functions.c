@@ -91,6 +91,9 @@ static void add_symbol(struct functions *f, const char *symbol, size_t row)
 		*value = row;
 }
 
+#define NO_ROW_LEFT EVENT_MAX_FUNCTIONS /* in `names`: it was refused, and counted */
+
+/* -1: it is not known. */
 static int find_symbol(const struct functions *f, const char *symbol)
 {
 	uint64_t key = hash(symbol);
@@ -233,6 +236,16 @@ static const char *check_own(const struct event_args *args, bool returns)
 	return NULL;
 }
 
+/* As a symbol or as what a row is called. One with a prefix may be told anew: it is the user's. */
+static bool is_known(const struct functions *f, const char *name)
+{
+	for (size_t i = 0; i < f->count; i++) {
+		if (!strcmp(f->rows[i].name, name))
+			return true;
+	}
+	return find_symbol(f, name) >= 0;
+}
+
 int functions_add_own(struct functions *f, const char *spec, char *why, size_t len)
 {
 	const char *open = strchr(spec, '('), *end = spec + strlen(spec), *wrong;
@@ -251,7 +264,7 @@ int functions_add_own(struct functions *f, const char *spec, char *why, size_t l
 		return err;
 	wrong = check_own(&args, returns);
 	snprintf(name, sizeof(name), "%.*s", (int)(open - spec), spec);
-	if (!wrong && find_symbol(f, name) >= 0)
+	if (!wrong && is_known(f, name))
 		wrong = "that function is known already";
 	row = wrong ? NULL : add_row(f, "", name);
 	if (!row) {
@@ -368,8 +381,10 @@ static int match_prefixed(struct functions *f, const char *symbol, size_t i)
 	    catalogue[base].family == FAMILY_RUST)
 		return -1;
 	row = add_row(f, f->prefixes[i], catalogue[base].name);
-	if (!row)
+	if (!row) {
+		add_symbol(f, symbol, NO_ROW_LEFT);
 		return -1;
+	}
 	row->args = catalogue[base].args;
 	row->family = catalogue[base].family;
 	row->key = catalogue[base].key;
@@ -383,6 +398,8 @@ int functions_match(struct functions *f, const char *symbol, bool exported)
 {
 	int row = find_symbol(f, symbol);
 
+	if (row == NO_ROW_LEFT)
+		return -1;
 	if (row < 0)
 		row = match_rust(f, symbol);
 	for (size_t i = 0; i < f->prefix_count && row < 0; i++)

@@ -24,7 +24,7 @@
 enum function_family { FAMILY_MALLOC, FAMILY_ALLOCX, FAMILY_RUST, FAMILY_OWN, FAMILY_NR };
 
 #define FUNCTION_NAME_LEN      256
-#define FUNCTIONS_MAX_PREFIXES 16
+#define FUNCTIONS_MAX_PREFIXES 20 /* four of them are known from the start */
 
 struct function {
 	char name[FUNCTION_NAME_LEN]; /* what the user reads and writes */
