@@ -62,6 +62,9 @@ obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 CORE_LIB := $(BUILD)/libcore.a
 SKELETON := $(BUILD)/alloctrace.skel.h
 LIBS := $(shell $(PKG_CONFIG) --libs libbpf libdw libelf jansson 2>/dev/null) -lZydis -liberty -lm
+# An allocator of its own, in its own file: in the whole system the probes on libc's lie before alloctrace as well, and each
+# of its calls would cost it what it costs everybody. The sanitizers bring theirs.
+OWN_MALLOC := $(if $(SAN),,-l:libjemalloc_pic.a)
 
 PROGRAMS := $(BUILD)/alloctrace $(BUILD)/pool-demo
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
@@ -85,7 +88,7 @@ check-build-deps:
 
 $(BUILD)/alloctrace: $(call obj,$(USER_SRC)) $(CORE_LIB)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS) $(OWN_MALLOC)
 
 $(BUILD)/pool-demo: $(call obj,$(DEMO_SRC))
 	$(call say,LINK,$@)
