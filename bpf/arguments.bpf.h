@@ -48,6 +48,7 @@ struct request {
 	__u8 kind;
 	__u8 function;
 	bool returns_size;
+	bool paired; /* free: its return will be seen */
 	__u64 size;
 	__u64 align;
 	__u64 old_addr;
@@ -72,6 +73,7 @@ static __always_inline void request_read(struct request *req, struct pt_regs *ct
 	req->old_addr = argument(&a, WIRE_ARG_PTR);
 	req->memptr = argument(&a, WIRE_ARG_OUT);
 	req->addr = 0;
+	req->paired = false;
 }
 
 static __always_inline void request_read_free(struct request *req, struct pt_regs *ctx)
@@ -84,6 +86,7 @@ static __always_inline void request_read_free(struct request *req, struct pt_reg
 		.function = WIRE_COOKIE_FUNCTION(a.cookie),
 		.size = config_min_size, /* frees of all sizes pass the filter */
 		.addr = argument(&a, WIRE_ARG_PTR),
+		.paired = WIRE_COOKIE_NUMBER(a.cookie, WIRE_ARG_PAIRED),
 	};
 }
 

@@ -68,6 +68,7 @@ enum wire_arg {
 	WIRE_ARG_PTR,
 	WIRE_ARG_OUT,
 	WIRE_ARG_RETURNS_SIZE, /* not a number: the function returns the size it achieved */
+	WIRE_ARG_PAIRED,       /* not a number: a free that has a return probe */
 };
 
 #define WIRE_COOKIE_ARG(number, arg)    ((__u64)(number) << (8 + 4 * (arg)))

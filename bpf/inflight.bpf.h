@@ -145,7 +145,10 @@ static __always_inline int call_free(struct pt_regs *ctx)
 	call = call_open(ctx, &req);
 	if (!call)
 		return 0;
-	call->sp = 0;
+	if (req.paired)
+		call->muted = 1; /* open until it returns, and what it calls is no event */
+	else
+		call->sp = 0;
 	call->free_sp = PT_REGS_SP(ctx);
 	call->free_ip = PT_REGS_IP(ctx);
 	call->event.size = 0;

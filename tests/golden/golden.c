@@ -227,6 +227,8 @@ static struct event sampled[] = {
 	 .addr = 0x7f0000001000, .weighted_bytes = 65536},
 	{EVENT_POOL_ALLOC, 0, .otel = true, .ts_ns = 310, .pool = OTEL, .size = 1024,
 	 .addr = 0x7f0000002000, .weighted_bytes = 524288, .stack = {NO_LINE}},
+	{EVENT_POOL_ALLOC, 0, .otel = true, .ts_ns = 315, .pool = OTEL, .size = 2048,
+	 .weighted_bytes = 524288, .failed = true}, /* obtains nothing: stands for nothing */
 	{EVENT_POOL_FREE, 0, .otel = true, .ts_ns = 320, .pool = OTEL, .addr = 0x7f0000001000},
 	{EVENT_POOL_ALLOC, 0, .measured = true, .ts_ns = 330, .latency_ns = 48, .pool = NO_NAME,
 	 .size = 160, .addr = 0x55d0c0aa0100},

@@ -119,7 +119,7 @@ books_with_strangers_are_true() {
 	[ "$(summary '.lost.total + .in_flight + .superseded + .unmatched_frees')" -eq 0 ]
 	jq -r 'select(.type == "event" and ('"$own"' | not)) |
 		"\(.stack[0].module) \(.stack[0].function // "-")"' "$TRACE" >"$BATS_TEST_TMPDIR/strangers"
-	not grep -vE '/(libstdc\+\+|libtcmalloc[a-z_]*|libmimalloc|libjemalloc|libc|ld-linux-x86-64)\.so[^/]* |/matrix-static _dl_' \
+	not grep -vE '/(libstdc\+\+|(private-)?lib(tcmalloc[a-z_]*|mimalloc|jemalloc)|libc|ld-linux-x86-64)\.so[^/]* |/matrix-static _dl_' \
 		"$BATS_TEST_TMPDIR/strangers"
 	[ "$(summary .entered)" -eq $(($(truth calls "$SELF") + $(wc -l <"$BATS_TEST_TMPDIR/strangers"))) ]
 	jq -rs '[.[] | select(.type == "event" and ('"$own"' | not) and (.failed | not))] |
@@ -239,54 +239,88 @@ preloaded_under_command() {
 
 # ---- allocators that come later
 
-@test "-p: an allocator that is loaded a second after alloctrace has come" {
+# from_first_call SONAME HOW [--wait]: what is in the loader's cache is probed before anybody maps it; nobody waits.
+from_first_call() {
+	need matrix-late
+	need_library "$1"
+	"$2" "$WORKLOADS/matrix-late" ${3:+"$3"} "$library" "$ROUNDS"
+	lines_are_true
+	books_with_strangers_are_true
+}
+
+@test "-p: mimalloc, loaded a second later, from its first call" {
+	from_first_call libmimalloc.so.2 under_p --wait
+}
+
+@test "--: mimalloc, loaded a second later, from its first call" {
+	from_first_call libmimalloc.so.2 under_command
+}
+
+@test "-p: tcmalloc, loaded a second later, from its first call" {
+	from_first_call libtcmalloc_minimal.so.4 under_p --wait
+}
+
+@test "--: tcmalloc, loaded a second later, from its first call" {
+	from_first_call libtcmalloc_minimal.so.4 under_command
+}
+
+# copy_library: a private copy of $library that the loader's cache does not know; $library is its path from then on.
+copy_library() {
+	cp -L "$library" "$BATS_TEST_TMPDIR/private-${library##*/}"
+	library=$BATS_TEST_TMPDIR/private-${library##*/}
+}
+
+# goes_on_once_probed: it waits until alloctrace has seen $library and says so.
+goes_on_once_probed() {
+	wait_for probed_later "${library##*/}"
+	release_held
+	end_tracer
+	[ "$status" -eq 0 ]
+	lines_are_true
+}
+
+@test "-p: an allocator from a file of its own, loaded a second later, once it is probed" {
 	need_loadable
+	copy_library
 	SELF=$BATS_TEST_TMPDIR/held.out
 	start_held "$WORKLOADS/matrix-late" --wait "$library" "$ROUNDS"
 	start_tracer -f json --strict -p "$held"
 	echo >&7
 	wait_for has_line '^loaded' "$SELF"
-	wait_for probed_later "$(basename "$library")"
-	release_held
-	end_tracer
-	[ "$status" -eq 0 ]
-	lines_are_true
+	goes_on_once_probed
 	books_with_strangers_are_true
 }
 
-@test "--: an allocator that is loaded a second after the start" {
+@test "--: an allocator from a file of its own, loaded a second later, once it is probed" {
 	need_loadable
+	copy_library
 	held_command "$WORKLOADS/matrix-late" "$library" "$ROUNDS"
 	wait_for has_line '^loaded' "$SELF"
-	wait_for probed_later "$(basename "$library")"
-	release_held
-	end_tracer
-	[ "$status" -eq 0 ]
-	lines_are_true
+	goes_on_once_probed
 	books_with_strangers_are_true
 }
 
 # The one way to preload that sudo lets through.
-@test "-- env LD_PRELOAD=…: the allocator that comes by exec, once it is probed" {
+@test "-- env LD_PRELOAD=…: the allocator that comes by exec, from its first call" {
+	local name
 	need matrix
-	need_library libjemalloc.so.2
-	held_command env LD_PRELOAD="$library" "$WORKLOADS/matrix" --wait "$ROUNDS"
-	wait_for has_line '^ready' "$SELF"
-	wait_for probed_later libjemalloc
-	release_held
-	end_tracer
-	[ "$status" -eq 0 ]
-	lines_are_true
-	balanced
-	[ "$(summary .live.blocks)" -ge "$(truth live.blocks "$SELF")" ]
+	for name in libmimalloc.so.2 libtcmalloc_minimal.so.4 libjemalloc.so.2 private; do
+		if [ $name = private ]; then copy_library; else need_library "$name"; fi
+		under_command env LD_PRELOAD="$library" "$WORKLOADS/matrix" "$ROUNDS"
+		lines_are_true
+		balanced
+	done
 }
 
-@test "-- env LD_PRELOAD=…: the allocator that comes by exec, from its first call" {
-	skip "not built yet: what is mapped by exec is probed some 10 ms later, and what is called until then is not seen"
+@test "-- bash: an allocator from a file of its own that comes by exec, once it is probed" {
 	need matrix
 	need_library libjemalloc.so.2
-	under_command env LD_PRELOAD="$library" "$WORKLOADS/matrix" "$ROUNDS"
-	lines_are_true
+	copy_library
+	held_command bash -c 'export LD_PRELOAD=$1 && shift && exec "$@"' - "$library" "$WORKLOADS/matrix" --wait "$ROUNDS"
+	wait_for has_line '^ready' "$SELF"
+	goes_on_once_probed
+	balanced
+	[ "$(summary .live.blocks)" -ge "$(truth live.blocks "$SELF")" ]
 }
 
 # ---- C++
@@ -381,46 +415,81 @@ preloaded_operators() {
 
 # ---- Rust
 
-# "OLD NEW COUNT" of every step of a growing Vec. Rust's own start has libc reallocate as well, but from libc.
+# "OLD NEW COUNT" of every step of a growing Vec, of the calls that the program makes by that name. Rust's own start
+# has libc reallocate as well, but from libc.
 steps_are_true() {
 	awk '$1 == "grow" { print $2, $3, $4 }' "$SELF" | LC_ALL=C sort >"$BATS_TEST_TMPDIR/true"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/true")" -eq 4 ]
-	table 'select(.call == "realloc" and (.stack[0].module | endswith("/matrix-rust"))) | "\(.old_size) \(.size)"' \
-		>"$BATS_TEST_TMPDIR/told"
+	table 'select(.call == "'"$1"'" and (.stack[0].module | test("/matrix-rust(-stripped)?$"))) |
+		"\(.old_size) \(.size)"' >"$BATS_TEST_TMPDIR/told"
 	same "$BATS_TEST_TMPDIR/true" "$BATS_TEST_TMPDIR/told"
 	balanced
 	[ "$(summary '.lost.total + .unmatched_frees + .superseded')" -eq 0 ]
 }
 
+# The growth of one Vec is one chain: every step starts where the one before has ended.
+growth_is_a_chain() {
+	[ "$(jq -r 'select(.type == "event" and (.call == "__rust_alloc" and .size == 8 or .call == "__rust_realloc")) |
+		"\(.size) \(.old_addr // "") \(.addr)"' "$TRACE" |
+		awk 'NF == 3 && $2 != last { torn++ } { last = $NF } END { print torn + 0 }')" -eq 0 ]
+}
+
+# "CALL SIZE ALIGN COUNT" of all that the program asks for, and its alignments.
+layouts_are_true() {
+	sed -n 's/^layout \(alloc\|aligned\) /__rust_alloc /p; s/^layout grow /__rust_realloc /p' "$SELF" |
+		LC_ALL=C sort >"$BATS_TEST_TMPDIR/true"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/true")" -eq 7 ]
+	table 'select(.call | test("^__rust_(re)?alloc$")) | "\(.call) \(.size) \(.align)"' >"$BATS_TEST_TMPDIR/told"
+	same "$BATS_TEST_TMPDIR/true" "$BATS_TEST_TMPDIR/told"
+	# Whatever is given back is known.
+	sed -n 's/^layout free \([0-9]*\) [0-9]* /\1 /p' "$SELF" | LC_ALL=C sort >"$BATS_TEST_TMPDIR/true"
+	table 'select(.call == "__rust_dealloc" and (.old_size // 0) < 1000) | .old_size' >"$BATS_TEST_TMPDIR/told"
+	same "$BATS_TEST_TMPDIR/true" "$BATS_TEST_TMPDIR/told"
+}
+
 @test "-p: Rust, whose Vec grows from 8 to 128 bytes" {
 	need matrix-rust
 	under_p "$WORKLOADS/matrix-rust" --wait "$ROUNDS"
-	steps_are_true
-	[ "$(totals '.call == "malloc"')" = "$(true_totals alloc)" ]
-	[ "$(totals '.call == "calloc"')" = "$(true_totals zeroed)" ]
-	[ "$(totals '.call == "realloc"')" = "$(true_totals grow)" ]
-	[ "$(totals '(.call == "posix_memalign" or .call == "aligned_alloc") and .align == 256')" = "$(true_totals aligned)" ]
-	[ "$(totals '.call == "free"')" = "$(true_totals free)" ]
+	steps_are_true __rust_realloc
+	layouts_are_true
+	[ "$(totals '.call == "__rust_alloc" and .align < 256')" = "$(true_totals alloc)" ]
+	[ "$(totals '.call == "__rust_alloc" and .align == 256')" = "$(true_totals aligned)" ]
+	[ "$(totals '.call == "__rust_alloc_zeroed" and .align == 1')" = "$(true_totals zeroed)" ]
+	[ "$(totals '.call == "__rust_realloc"')" = "$(true_totals grow)" ]
+	[ "$(totals '.call == "__rust_dealloc"')" = "$(true_totals free)" ]
+	# What Rust calls of libc is inside of these.
+	[ "$(jq -r 'select(.type == "event") | .call' "$TRACE" | grep -cv '^__rust_')" -eq 0 ]
 	[ "$(summary '"\(.live.blocks) \(.live.bytes)"')" = "$(truth live.blocks "$SELF") $(truth live.bytes "$SELF")" ]
-	# The growth of one Vec is one chain: every step starts where the one before has ended.
-	[ "$(jq -r 'select(.type == "event" and (.call == "malloc" and .size == 8 or .call == "realloc")) |
-		"\(.size) \(.old_addr // "") \(.addr)"' "$TRACE" |
-		awk 'NF == 3 && $2 != last { torn++ } { last = $NF } END { print torn + 0 }')" -eq 0 ]
+	growth_is_a_chain
 }
 
 @test "-p: Rust, a box at its line, through what is inlined" {
 	need matrix-rust
 	under_p "$WORKLOADS/matrix-rust" --wait "$ROUNDS"
 	line=$(awk '/Box::new\(\[7u64/ { print NR }' "${BATS_TEST_DIRNAME}/../workloads/matrix_rust.rs")
-	[ "$(jq -r 'select(.type == "event" and .call == "malloc" and .size == 200) |
+	[ "$(jq -r 'select(.type == "event" and .call == "__rust_alloc" and .size == 200) |
 		first(.stack[] | select(.file // "" | endswith("matrix_rust.rs")) | .line)' "$TRACE" |
 		grep -cx "$line")" -eq "$ROUNDS" ]
 }
 
-@test "--: Rust, whose Vec grows from 8 to 128 bytes" {
+@test "--: Rust, with and without symbols, whose Vec grows from 8 to 128 bytes" {
 	need matrix-rust
 	under_command "$WORKLOADS/matrix-rust" "$ROUNDS"
-	steps_are_true
+	steps_are_true __rust_realloc
+	under_command "$WORKLOADS/matrix-rust-stripped" "$ROUNDS"
+	steps_are_true realloc
+}
+
+@test "-p: Rust, stripped: it is what it calls of libc" {
+	need matrix-rust-stripped
+	under_p "$WORKLOADS/matrix-rust-stripped" --wait "$ROUNDS"
+	steps_are_true realloc
+	[ "$(totals '.call == "malloc"')" = "$(true_totals alloc)" ]
+	[ "$(totals '.call == "calloc"')" = "$(true_totals zeroed)" ]
+	[ "$(totals '.call == "realloc"')" = "$(true_totals grow)" ]
+	[ "$(totals '(.call == "posix_memalign" or .call == "aligned_alloc") and .align == 256')" = "$(true_totals aligned)" ]
+	[ "$(totals '.call == "free"')" = "$(true_totals free)" ]
+	[ "$(summary '"\(.live.blocks) \(.live.bytes)"')" = "$(truth live.blocks "$SELF") $(truth live.bytes "$SELF")" ]
 }
 
 @test "a delete that only jumps to free is one event, and the same block deleted again is another" {

@@ -47,6 +47,7 @@ static void assert_args(const struct event_args *got, const struct event_args *w
 	assert_int_equal(got->ptr, want->ptr);
 	assert_int_equal(got->out, want->out);
 	assert_int_equal(got->returns_size, want->returns_size);
+	assert_int_equal(got->paired, want->paired);
 }
 
 /* ---- good ones ---- */
@@ -113,13 +114,13 @@ static void test_free_has_one_argument(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
 		const struct function *row = &f.rows[CATALOGUE + i];
-		const struct event_args only_ptr = {.ptr = 3};
+		const struct event_args only_ptr = {.ptr = 3, .paired = true};
 
 		assert_int_equal(add(specs[i]), 0);
 		assert_args(&row->args, &only_ptr);
 		assert_true(function_frees(row));
-		/* the row, and 3 in the fifth group of four bits */
-		assert_int_equal(event_cookie(CATALOGUE, &row->args), 0x3000000 | CATALOGUE);
+		/* the row, 3 in the fifth group of four bits, and that its return is probed */
+		assert_int_equal(event_cookie(CATALOGUE, &row->args), 0x1003000000 | CATALOGUE);
 	}
 }
 

@@ -257,11 +257,17 @@ static void test_pool_free_in_order(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_new_owner_first),        TEST(test_realloc_first),
-		TEST(test_began_earlier),          TEST(test_free_not_seen),
-		TEST(test_freed_before_the_claim), TEST(test_resized_before_the_claim),
-		TEST(test_two_late_records),       TEST(test_late_record_of_unseen_block),
-		TEST(test_late_pool_free),         TEST(test_pool_free_in_order),
+		TEST(test_new_owner_first),
+		TEST(test_realloc_first),
+		TEST(test_began_earlier),
+		TEST(test_free_not_seen),
+		TEST(test_freed_before_the_claim),
+		TEST(test_resized_before_the_claim),
+		TEST(test_two_late_records),
+		TEST(test_failed_after_the_free),
+		TEST(test_late_record_of_unseen_block),
+		TEST(test_late_pool_free),
+		TEST(test_pool_free_in_order),
 	};
 
 	return cmocka_run_group_tests_name("heap: order", tests, NULL, NULL);

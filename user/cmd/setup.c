@@ -41,6 +41,8 @@ static void describe_functions(struct run *r)
 		r->names[i] = f->rows[i].name;
 		if (function_frees(&f->rows[i]))
 			r->info.frees |= 1ULL << i;
+		if (f->rows[i].family == FAMILY_OWN)
+			r->heap.own_functions |= 1ULL << i;
 		if (f->rows[i].wanted && r->attacher.functions_seen >> i & 1)
 			r->info.traced |= 1ULL << i;
 	}

@@ -108,7 +108,8 @@ uint64_t event_cookie(unsigned int function, const struct event_args *args)
 	       WIRE_COOKIE_ARG(args->align, WIRE_ARG_ALIGN) |
 	       WIRE_COOKIE_ARG(args->flags, WIRE_ARG_FLAGS) |
 	       WIRE_COOKIE_ARG(args->ptr, WIRE_ARG_PTR) | WIRE_COOKIE_ARG(args->out, WIRE_ARG_OUT) |
-	       WIRE_COOKIE_ARG(args->returns_size, WIRE_ARG_RETURNS_SIZE);
+	       WIRE_COOKIE_ARG(args->returns_size, WIRE_ARG_RETURNS_SIZE) |
+	       WIRE_COOKIE_ARG(args->paired, WIRE_ARG_PAIRED);
 }
 
 uint64_t event_end_ns(const struct event *e)

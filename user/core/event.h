@@ -42,6 +42,7 @@ struct event_args {
 	uint8_t flags;     /* jemalloc's: the alignment's logarithm in the low six bits */
 	uint8_t ptr;       /* the block that is passed in */
 	uint8_t out;       /* where the block is left; 0 is returned then */
+	bool paired;       /* a free that has a return probe: what it calls inside is no event */
 	bool returns_size; /* jemalloc's xallocx: the block stays, its size is returned */
 };
 

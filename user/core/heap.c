@@ -3,10 +3,11 @@
 #include "core/heap.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "core/heap_pool.h"
 
 struct heap_process {
 	struct table blocks; /* struct heap_key -> struct heap_block */
@@ -29,6 +30,8 @@ struct heap_block {
 	bool gone;      /* freed itself: only those under it are waited for */
 };
 
+#define OWN_POOL UINT64_MAX /* in a key: of the user's own functions */
+
 #define MAX_UNDER 8 /* what is older than these will not be claimed any more */
 
 struct aside_key {
@@ -44,13 +47,6 @@ struct pool_state {
 	uint64_t row;  /* in pool_rows */
 	uint64_t live; /* chunks */
 };
-
-double heap_weighted_bytes(uint64_t size, uint64_t sample_bytes)
-{
-	double bytes = size ? (double)size : 1; /* what the sampler takes it for */
-
-	return bytes / -expm1(-bytes / (double)sample_bytes);
-}
 
 int heap_init(struct heap *h)
 {
@@ -100,23 +96,6 @@ static struct heap_process *process_of(struct heap *h, uint64_t pid)
 	return p;
 }
 
-/* The row of that name, made when new; the last row takes all names beyond the cap. */
-static size_t pool_row_named(struct heap *h, const char *name)
-{
-	size_t row;
-
-	for (row = 0; row < h->pool_count; row++) {
-		if (!strcmp(h->pool_rows[row].name, name))
-			return row;
-	}
-	if (h->pool_count == HEAP_MAX_POOLS)
-		return HEAP_MAX_POOLS - 1;
-	snprintf(h->pool_rows[row].name, sizeof(h->pool_rows[row].name), "%s", name);
-	if (++h->pool_count == HEAP_MAX_POOLS)
-		strcpy(h->pool_rows[row].name, "(other pools)");
-	return row;
-}
-
 /* A pool that was made before the run began has no name here: its address serves. NULL: no room for
  * more. */
 static struct pool_state *pool_state_of(struct heap *h, struct heap_process *p,
@@ -130,15 +109,27 @@ static struct pool_state *pool_state_of(struct heap *h, struct heap_process *p,
 	if (!state)
 		return NULL;
 	if (e->kind == EVENT_POOL_CREATE && e->name[0]) {
-		state->row = pool_row_named(h, e->name);
+		state->row = heap_pool_row(h, e->name);
 	} else if (fresh) {
 		if (e->otel)
 			strcpy(name, "otel_memory");
 		else
 			snprintf(name, sizeof(name), "pool@0x%llx", (unsigned long long)e->pool);
-		state->row = pool_row_named(h, name);
+		state->row = heap_pool_row(h, name);
 	}
 	return state;
+}
+
+static struct heap_key key_of(const struct heap *h, const struct event *e, uint64_t addr)
+{
+	bool own = !event_is_pool(e) && h->own_functions >> e->function & 1;
+
+	return (struct heap_key){.pool = own ? OWN_POOL : e->pool, .addr = addr};
+}
+
+static bool is_of_pool(const struct heap_key *key)
+{
+	return key->pool && key->pool != OWN_POOL;
 }
 
 /* What the live blocks stand for: one of that size more (+1) or less (-1). */
@@ -151,20 +142,23 @@ static void estimate(struct heap *h, uint64_t size, int sign)
 	bytes = heap_weighted_bytes(size, h->sample_bytes);
 	h->estimated_bytes += sign * bytes;
 	h->estimated_blocks += sign * bytes / (size ? (double)size : 1);
+	if (!h->live.blocks) /* no residue of rounding */
+		h->estimated_bytes = h->estimated_blocks = 0;
 }
 
 /* A block of that size at the key is live from now on, or is not any more. */
 static void count_live(struct heap *h, struct heap_process *p, const struct heap_key *key,
 		       size_t row, uint64_t size, int sign)
 {
-	struct heap_live *live = key->pool ? &h->pool_rows[row].live : &h->live;
-	struct pool_state *state = key->pool ? table_find(&p->pools, &key->pool) : NULL;
+	bool pooled = is_of_pool(key);
+	struct heap_live *live = pooled ? &h->pool_rows[row].live : &h->live;
+	struct pool_state *state = pooled ? table_find(&p->pools, &key->pool) : NULL;
 
 	live->blocks += (uint64_t)sign; /* unsigned: -1 wraps to the right sum */
 	live->bytes += (uint64_t)sign * size;
 	if (state)
 		state->live += (uint64_t)sign;
-	if (!key->pool)
+	if (!pooled)
 		estimate(h, size, sign);
 }
 
@@ -207,7 +201,7 @@ static void set_aside(struct heap *h, struct heap_process *p, const struct heap_
 
 static void add_block(struct heap *h, struct heap_process *p, const struct event *e, size_t row)
 {
-	struct heap_key key = {.pool = e->pool, .addr = e->addr};
+	struct heap_key key = key_of(h, e, e->addr);
 	struct heap_block *block;
 	bool fresh;
 
@@ -260,7 +254,7 @@ static bool drop_block(struct heap *h, struct heap_process *p, const struct heap
 
 	if (!block)
 		return false;
-	if (key->pool && block->under)
+	if (is_of_pool(key) && block->under)
 		return claim_aside(h, p, key, block, UINT64_MAX, note);
 	if (block->gone || block->since_ns > begin_ns)
 		return claim_aside(h, p, key, block, begin_ns, note);
@@ -272,6 +266,18 @@ static bool drop_block(struct heap *h, struct heap_process *p, const struct heap
 	else
 		table_remove(&p->blocks, key);
 	return true;
+}
+
+/* The user's own function may wrap malloc: what it hands out may go by free, and the other way. */
+static bool drop_either(struct heap *h, struct heap_process *p, struct heap_key key,
+			uint64_t begin_ns, struct heap_note *note)
+{
+	if (drop_block(h, p, &key, begin_ns, note))
+		return true;
+	if (!h->own_functions || is_of_pool(&key))
+		return false;
+	key.pool = ~key.pool; /* 0 and OWN_POOL */
+	return drop_block(h, p, &key, begin_ns, note);
 }
 
 static void apply_alloc(struct heap *h, struct heap_process *p, const struct event *e,
@@ -300,11 +306,9 @@ static void count_unmatched(struct heap *h, const struct heap_process *p)
 static bool apply_free(struct heap *h, struct heap_process *p, const struct event *e,
 		       struct event_totals *total, struct heap_note *note)
 {
-	struct heap_key key = {.pool = e->pool, .addr = e->addr};
-
 	total->count++;
 	if (e->addr)
-		return drop_block(h, p, &key, event_begin_ns(e), note);
+		return drop_either(h, p, key_of(h, e, e->addr), event_begin_ns(e), note);
 	total->null++;
 	return true;
 }
@@ -313,14 +317,14 @@ static bool apply_free(struct heap *h, struct heap_process *p, const struct even
 static void apply_realloc(struct heap *h, struct heap_process *p, const struct event *e,
 			  struct heap_note *note)
 {
-	struct heap_key key = {.addr = e->old_addr};
+	struct heap_key key = key_of(h, e, e->old_addr);
 	const struct heap_block *block;
 
 	if (e->failed) {
 		block = table_find(&p->blocks, &key);
 		note->old_known = block && !block->gone;
 		note->old_size = note->old_known ? block->size : 0;
-	} else if (!e->old_unsampled && !drop_block(h, p, &key, e->ts_ns, note)) {
+	} else if (!e->old_unsampled && !drop_either(h, p, key, e->ts_ns, note)) {
 		count_unmatched(h, p);
 	}
 	apply_alloc(h, p, e, &h->calls[e->function], 0);
@@ -348,8 +352,8 @@ static bool sweep_block(const void *key, void *value, void *context)
 
 static bool sweep_aside(const void *key, void *value, void *context)
 {
-	(void)value;
-	return ((const struct aside_key *)key)->block.pool == ((const struct sweep *)context)->pool;
+	return value &&
+	       ((const struct aside_key *)key)->block.pool == ((const struct sweep *)context)->pool;
 }
 
 /* Chunks that were in use are gone with their pool. */
@@ -366,20 +370,11 @@ static void apply_destroy(struct heap *h, struct heap_process *p, const struct e
 	table_sweep(&p->asides, sweep_aside, &s);
 }
 
-/* What an allocation stands for that its maker has sampled. */
-static void add_weight(struct heap_pool *pool, const struct event *e)
-{
-	if (!e->weighted_bytes || e->failed)
-		return;
-	pool->weighted_bytes += e->weighted_bytes;
-	pool->weighted_count += (double)e->weighted_bytes / (e->size ? (double)e->size : 1);
-}
-
 static bool apply_pool(struct heap *h, struct heap_process *p, const struct event *e,
 		       struct heap_note *note)
 {
 	const struct pool_state *state = pool_state_of(h, p, e);
-	size_t row = state ? state->row : pool_row_named(h, "(other pools)");
+	size_t row = state ? state->row : heap_pool_row(h, "(other pools)");
 	struct heap_pool *pool = &h->pool_rows[row];
 
 	note->pool = pool;
@@ -390,7 +385,7 @@ static bool apply_pool(struct heap *h, struct heap_process *p, const struct even
 		pool->created++;
 	} else if (e->kind == EVENT_POOL_ALLOC) {
 		apply_alloc(h, p, e, &pool->alloc, row);
-		add_weight(pool, e);
+		heap_pool_weigh(pool, e);
 	} else if (e->kind == EVENT_POOL_FREE) {
 		pool->unmatched += !apply_free(h, p, e, &pool->free, note);
 	} else {
@@ -439,7 +434,7 @@ static bool count_ended(const void *key, void *value, void *context)
 	const struct heap_block *block = value;
 	struct heap *h = context;
 
-	if (!((const struct heap_key *)key)->pool && !block->gone) {
+	if (!is_of_pool(key) && !block->gone) {
 		h->ended.blocks++;
 		h->ended.bytes += block->size;
 	}

@@ -5,7 +5,8 @@
  *
  * A block is known by (process, pool, address): a pool's first chunk lies at the address of the
  * region that the pool got from malloc, and both are live at once. Every process has tables of its
- * own, which go when it does; what was live then stays in the sums.
+ * own, which go when it does; what was live then stays in the sums. The user's own functions are a
+ * pool apart in this alone: the first block of an arena lies where the arena does.
  *
  * Order. Records of one address arrive in the order in which the address was handed out, but for
  * two cases: a realloc that moves reports its old block only on return, and a pool's free is
@@ -56,6 +57,7 @@ struct heap {
 				     seems */
 	uint64_t refused;         /* blocks beyond the cap of a table, not followed */
 	uint64_t superseded;      /* allocations over a live block that no late record explained */
+	uint64_t own_functions;   /* bit i: function i hands out parts of what malloc's kin has */
 	char only_pool[65];       /* pools of other names are ignored; "": none is */
 	uint64_t events;          /* applied */
 	uint64_t ignored;         /* events of pools that were not asked for */

@@ -9,7 +9,6 @@
 #include "out/books.h"
 
 #include <inttypes.h>
-#include <math.h>
 
 #include "core/log.h"
 
@@ -97,8 +96,9 @@ static void write_number(FILE *out, uint64_t n, const char *thing)
 static void write_sum(FILE *out, const struct heap *h)
 {
 	if (h->sample_bytes) {
-		fprintf(out, "live, estimated: %.0f blocks, %.0f bytes; sampled: ",
-			fabs(h->estimated_blocks), fabs(h->estimated_bytes));
+		fprintf(out,
+			"live, estimated: %.0f blocks, %.0f bytes; sampled: ", h->estimated_blocks,
+			h->estimated_bytes);
 	} else {
 		fputs("live: ", out);
 	}

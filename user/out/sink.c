@@ -66,10 +66,11 @@ struct sym_stack sink_frames(const struct sink *s, const struct event *e, unsign
 
 uint64_t sink_weight(const struct sink *s, const struct event *e)
 {
+	if (e->failed)
+		return 0;
 	if (e->weighted_bytes)
 		return e->weighted_bytes;
-	if (!s->info->sample_bytes || event_is_pool(e) || e->kind == EVENT_FREE || e->failed ||
-	    e->new_unsampled)
+	if (!s->info->sample_bytes || event_is_pool(e) || e->kind == EVENT_FREE || e->new_unsampled)
 		return 0;
 	return (uint64_t)(heap_weighted_bytes(e->size, s->info->sample_bytes) + 0.5);
 }

@@ -274,7 +274,7 @@ int functions_add_own(struct functions *f, const char *spec, char *why, size_t l
 	if (returns || args.out)
 		row->args = args;
 	else
-		row->args.ptr = args.ptr;
+		row->args = (struct event_args){.ptr = args.ptr, .paired = true};
 	add_symbol(f, name, f->count - 1);
 	return 0;
 }

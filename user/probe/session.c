@@ -238,7 +238,7 @@ static bool is_wanted(const struct session *s, const struct object *o,
 static int attach_functions(struct session *s, const struct object *o, pid_t pid,
 			    struct uprobe_links *links)
 {
-	struct uprobe_places allocs = {.count = 0}, frees = {.count = 0};
+	struct uprobe_places allocs = {.count = 0}, frees = {.count = 0}, returns = {.count = 0};
 	const struct alloctrace_bpf *skeleton = s->skeleton;
 	char path[64];
 	int err;
@@ -247,10 +247,13 @@ static int attach_functions(struct session *s, const struct object *o, pid_t pid
 	for (size_t i = 0; i < o->site_count; i++) {
 		const struct function *f = &s->functions->rows[o->sites[i].function];
 
-		if (is_wanted(s, o, &o->sites[i]))
-			add_place(function_frees(f) ? &frees : &allocs, s, &o->sites[i]);
+		if (!is_wanted(s, o, &o->sites[i]))
+			continue;
+		add_place(function_frees(f) ? &frees : &allocs, s, &o->sites[i]);
+		if (!function_frees(f) || f->args.paired)
+			add_place(&returns, s, &o->sites[i]);
 	}
-	err = uprobe_attach(links, skeleton->progs.leave, s->multi, true, pid, path, &allocs);
+	err = uprobe_attach(links, skeleton->progs.leave, s->multi, true, pid, path, &returns);
 	if (!err)
 		err = uprobe_attach(links, skeleton->progs.enter, s->multi, false, pid, path,
 				    &allocs);
