@@ -204,6 +204,17 @@ static pid_t scope_of(const struct run *r, pid_t pid)
 	return is_scoped(r) ? pid : SESSION_ALL_PROCESSES;
 }
 
+/* Functions that the table had no room for, when new ones have come to them. */
+static void warn_refused(struct run *r)
+{
+	uint64_t refused = r->options->functions.refused;
+
+	if (refused > r->refused_told)
+		log_warn("%" PRIu64 " functions are not traced: there are more than %d in all",
+			 refused, EVENT_MAX_FUNCTIONS);
+	r->refused_told = refused;
+}
+
 /*
  * Code that comes later, by dlopen or exec, is probed as soon as its mapping is reported: what is
  * called before that, and was not probed ahead, is not seen.
@@ -221,6 +232,7 @@ static void on_late_mapping(void *context, pid_t pid, const struct proc_mapping 
 		r->attacher.why[0] = '\0';
 	}
 	describe_functions(r);
+	warn_refused(r);
 	if (news == TARGET_AHEAD)
 		log_info("process %d has just mapped '%s', whose %zu functions were probed ahead",
 			 pid, m->path, r->attacher.sites - before);
@@ -252,26 +264,39 @@ static void on_main_exit(void *context, pid_t pid)
 	r->attacher.why[0] = '\0';
 }
 
-/* What the user asked for by name, and is nowhere to be seen. */
-static void warn_own_functions(const struct run *r)
+/* The next function from row `i` on that the user has named, and that is nowhere to be seen; NULL:
+ * none. */
+static const char *next_missing(const struct run *r, size_t *i)
 {
 	const struct functions *f = &r->options->functions;
-	char shown[160];
 
-	for (size_t i = 0; i < f->count; i++) {
-		if (f->rows[i].family == FAMILY_OWN && !(r->attacher.functions_seen >> i & 1))
-			log_warn("no function '%s' was found (--function)",
-				 log_quote(shown, sizeof(shown), f->rows[i].name));
+	for (; *i < f->count; ++*i) {
+		if (f->rows[*i].family == FAMILY_OWN && !(r->attacher.functions_seen >> *i & 1))
+			return f->rows[(*i)++].name;
 	}
-	if (f->refused)
-		log_warn("%" PRIu64 " functions are not traced: there are more than %d in all",
-			 f->refused, EVENT_MAX_FUNCTIONS);
+	return NULL;
+}
+
+static void warn_missing(struct run *r)
+{
+	const char *name;
+	size_t i = 0;
+
+	while ((name = next_missing(r, &i)))
+		log_warn("no function '%s' was found (--function)", name);
+	warn_refused(r);
 }
 
 static int complain_nothing(const struct run *r, const char *whom)
 {
-	warn_own_functions(r);
-	if (r->attacher.named_count)
+	const char *name;
+	size_t i = 0;
+
+	name = next_missing(r, &i);
+	if (name)
+		log_error("nothing to trace in %s: no function '%s' was found, and nothing else",
+			  whom, name);
+	else if (r->attacher.named_count)
 		log_error("nothing to trace in %s: it does not map '%s'%s", whom,
 			  r->attacher.named[0].path,
 			  r->attacher.named_count > 1 ? " or the other objects" : "");
@@ -290,7 +315,7 @@ static int announce(struct run *r, const char *whom)
 	if (!r->attacher.sites)
 		return complain_nothing(r, shown);
 	describe_functions(r);
-	warn_own_functions(r);
+	warn_missing(r);
 	output_begin(&r->output);
 	if (r->sink.ops->start)
 		r->sink.ops->start(&r->sink);

@@ -94,14 +94,9 @@ static int visit(void *context, const struct binary_function *f)
 {
 	struct listing *l = context;
 	struct site site;
-	char shown[256];
 	int err;
 
-	if (!f->exported || !is_asked_for(l, f->name))
-		return 0;
-	if (!f->has_code)
-		log_warn("'%s' has no code in the file", log_quote(shown, sizeof(shown), f->name));
-	if (!f->has_code || !is_new(l, f))
+	if (!f->exported || !f->has_code || !is_asked_for(l, f->name) || !is_new(l, f))
 		return 0;
 	err = binary_find_site(l->binary, f, l->hazard, &site);
 	if (err)
@@ -122,7 +117,7 @@ static int check_found(const struct listing *l)
 	for (size_t i = 1; i < l->options->word_count; i++) {
 		if (l->found >> (i % 64) & 1)
 			continue;
-		log_error("'%s' defines no function '%s'", l->options->words[0],
+		log_error("'%s' defines no function '%s' with code", l->options->words[0],
 			  l->options->words[i]);
 		code = EXIT_CANNOT;
 	}

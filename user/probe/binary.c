@@ -7,6 +7,7 @@
 #include <libelf.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* sys/sdt.h: name "stapsdt", descriptor: three addresses, then provider, probe and arguments, each
@@ -22,6 +23,29 @@ struct binary {
 	unsigned char *code; /* room for MAX_CODE bytes, taken when needed */
 };
 
+/* Whether the file ends before what its headers speak of. */
+static bool is_cut(Elf *elf, int fd)
+{
+	size_t programs = 0;
+	struct stat st;
+	GElf_Ehdr header;
+	GElf_Phdr p;
+
+	if (fstat(fd, &st) || !gelf_getehdr(elf, &header) || elf_getphdrnum(elf, &programs))
+		return true;
+	if (header.e_shoff > (uint64_t)st.st_size ||
+	    (uint64_t)header.e_shnum * header.e_shentsize > (uint64_t)st.st_size - header.e_shoff)
+		return true;
+	for (size_t i = 0; i < programs; i++) {
+		if (!gelf_getphdr(elf, (int)i, &p))
+			return true;
+		if (p.p_type == PT_LOAD && (p.p_offset > (uint64_t)st.st_size ||
+					    p.p_filesz > (uint64_t)st.st_size - p.p_offset))
+			return true;
+	}
+	return false;
+}
+
 struct binary *binary_new(int fd, int *err)
 {
 	struct binary *b = calloc(1, sizeof(*b));
@@ -33,7 +57,8 @@ struct binary *binary_new(int fd, int *err)
 	elf_version(EV_CURRENT);
 	b->elf = elf_begin(fd, ELF_C_READ, NULL);
 	*err = 0;
-	if (b->elf && elf_kind(b->elf) == ELF_K_ELF && gelf_getclass(b->elf) == ELFCLASS64)
+	if (b->elf && elf_kind(b->elf) == ELF_K_ELF && gelf_getclass(b->elf) == ELFCLASS64 &&
+	    !is_cut(b->elf, fd))
 		return b;
 	*err = -ENOEXEC;
 	binary_free(b);

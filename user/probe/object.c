@@ -22,7 +22,26 @@
 struct reading {
 	struct object *object;
 	struct functions *functions;
+	uint64_t bodyless; /* bit i: row i has a symbol here that leads nowhere */
 };
+
+/* In one sentence, however many there are. */
+static void warn_bodyless(const struct reading *r)
+{
+	uint64_t bodyless = r->bodyless & ~r->object->defined;
+	int others = __builtin_popcountll(bodyless) - 1;
+	const char *first;
+
+	if (!bodyless)
+		return;
+	first = r->functions->rows[__builtin_ctzll(bodyless)].name;
+	if (others)
+		log_warn("'%s' and %d more of '%s' are not traced: they have no code in the file",
+			 first, others, r->object->path);
+	else
+		log_warn("'%s' in '%s' is not traced: it has no code in the file", first,
+			 r->object->path);
+}
 
 /* A function of the table, unless one lies there already: of two names of one address the earlier
  * row counts. */
@@ -48,8 +67,7 @@ static int visit_function(void *context, const struct binary_function *f)
 	if (row < 0)
 		return 0;
 	if (!f->has_code) {
-		log_warn("'%s' in '%s' is not traced: it has no code in the file",
-			 r->functions->rows[row].name, r->object->path);
+		r->bodyless |= 1ULL << row;
 		return 0;
 	}
 	r->object->defined |= 1ULL << row;
@@ -114,6 +132,7 @@ int object_init(struct object *o, int fd, const char *path, struct functions *fu
 	err = binary_each_function(b, visit_function, &reading);
 	if (err)
 		goto out;
+	warn_bodyless(&reading);
 	if (!named)
 		drop_incomplete(o, functions);
 	o->has_pools = binary_has_provider(b, POOL_PROVIDER);

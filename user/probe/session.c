@@ -202,11 +202,14 @@ const char *session_why(const struct session *s)
 }
 
 /* Says why, when there is an error to explain; returns it. */
+#define KERNEL_ENOTSUPP 524 /* include/linux/errno.h; not for user space, and yet it comes */
+
 static int explain(struct session *s, int err, const char *what, const struct object *o)
 {
 	if (err)
 		snprintf(s->why, sizeof(s->why), "cannot attach to '%s' in '%s': %s", what, o->path,
-			 strerror(-err));
+			 err == -KERNEL_ENOTSUPP ? "the kernel cannot probe an instruction there"
+						 : strerror(-err));
 	return err;
 }
 

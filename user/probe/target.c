@@ -275,11 +275,17 @@ static int take_mapping(struct visit *v, const struct proc_mapping *m)
 	return t ? note_mapped(v->attacher, t, m) : err;
 }
 
+/* What the kernel refuses is said, and the rest goes on. */
 static int visit_mapping(const struct proc_mapping *m, void *context)
 {
-	int news = take_mapping(context, m);
+	struct visit *v = context;
 
-	return news < 0 ? news : 0;
+	if (take_mapping(v, m) < 0) {
+		if (proc_live_thread(v->pid)) /* else it has ended: no loss */
+			log_warn("%s", v->attacher->why);
+		v->attacher->why[0] = '\0';
+	}
+	return 0;
 }
 
 int target_attach_process(struct target_attacher *a, pid_t pid, bool alone)
@@ -309,25 +315,13 @@ int target_attach_mapping(struct target_attacher *a, pid_t pid, pid_t scope,
 	return take_mapping(&v, m);
 }
 
-/* As visit_mapping, but what the kernel refuses is said, and the rest goes on. */
-static int visit_mapping_of_many(const struct proc_mapping *m, void *context)
-{
-	struct visit *v = context;
-
-	if (take_mapping(v, m) < 0) {
-		log_warn("%s", v->attacher->why);
-		v->attacher->why[0] = '\0';
-	}
-	return 0;
-}
-
 /* A process that ends while it is looked at is none. */
 static int visit_process(pid_t pid, void *context)
 {
 	struct visit v = {.attacher = context, .pid = pid, .scope = SESSION_ALL_PROCESSES};
 
 	if (pid != getpid())
-		proc_each_mapping(pid, visit_mapping_of_many, &v);
+		proc_each_mapping(pid, visit_mapping, &v);
 	return 0;
 }
 
