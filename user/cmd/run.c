@@ -41,8 +41,10 @@ static int drain(struct run *r)
 	uint64_t before = timeline_now();
 	int more = session_drain(r->session, on_event, r);
 
-	if (!more)
+	if (!more) {
 		timeline_advance(&r->timeline, before);
+		timeline_settle(&r->timeline);
+	}
 	return more;
 }
 

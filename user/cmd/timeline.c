@@ -26,6 +26,7 @@ void timeline_init(struct timeline *t, struct symbolizer *symbolizer, struct hea
 
 	*t = (struct timeline){.symbolizer = symbolizer, .heap = heap};
 	table_init(&t->family, sizeof(uint64_t), 0, MAX_FAMILY);
+	table_init(&t->exiting, sizeof(uint64_t), 0, MAX_FAMILY);
 	t->watch = watch_new(&err);
 	if (!t->watch)
 		log_debug("cannot watch mappings as they come (%s); /proc is read instead",
@@ -37,6 +38,7 @@ void timeline_fini(struct timeline *t)
 	watch_free(t->watch);
 	t->watch = NULL;
 	table_fini(&t->family);
+	table_fini(&t->exiting);
 }
 
 int timeline_fd(const struct timeline *t)
@@ -83,26 +85,40 @@ static void refresh_all(struct timeline *t, uint64_t lost)
 
 static void apply_fork(struct timeline *t, const struct watch_record *r)
 {
+	uint64_t key = (uint64_t)r->pid;
+
 	if (t->follow && timeline_add(t, r->pid))
 		log_warn("process %d is a child beyond what can be followed", r->pid);
+	table_remove(&t->exiting, &key); /* it was another one's number */
 	symbolizer_fork(t->symbolizer, r->parent, r->pid);
 	if (matters(t, r->pid))
 		heap_fork_process(t->heap, (uint32_t)r->pid);
 }
 
-/* The main thread has ended; others may go on. */
+/* The record comes when the thread begins to end; whether it was the last one shows later. */
 static void apply_exit(struct timeline *t, const struct watch_record *r)
 {
 	uint64_t key = (uint64_t)r->pid;
+	bool fresh;
 
 	if (t->on_exit)
 		t->on_exit(t->context, r->pid);
 	symbolizer_exit(t->symbolizer, r->pid);
-	if (proc_live_thread(r->pid))
-		return;
-	heap_end_process(t->heap, (uint32_t)r->pid);
+	table_insert(&t->exiting, &key, &fresh);
+}
+
+static bool end_if_gone(const void *key, void *value, void *context)
+{
+	uint64_t pid = *(const uint64_t *)key;
+	struct timeline *t = context;
+
+	(void)value;
+	if (proc_live_thread((pid_t)pid))
+		return false;
+	heap_end_process(t->heap, (uint32_t)pid);
 	if (t->follow)
-		table_remove(&t->family, &key);
+		table_remove(&t->family, &pid);
+	return true;
 }
 
 static void apply(struct timeline *t, const struct watch_record *r)
@@ -158,4 +174,10 @@ void timeline_advance(struct timeline *t, uint64_t ts_ns)
 		t->pending_count = n > 0 ? (size_t)n : 0;
 	}
 	apply_until(t, ts_ns);
+}
+
+void timeline_settle(struct timeline *t)
+{
+	if (t->exiting.count)
+		table_sweep(&t->exiting, end_if_gone, t);
 }

@@ -25,7 +25,8 @@ struct timeline {
 	struct watch *watch; /* owned; NULL: not to be had, then /proc must do */
 	struct symbolizer *symbolizer;
 	struct heap *heap;
-	struct table family; /* PIDs whose address spaces matter; none was ever added: all do */
+	struct table family;  /* PIDs whose address spaces matter; none was ever added: all do */
+	struct table exiting; /* PIDs whose main thread has begun to end: others may go on */
 	bool has_family;
 	bool follow;            /* children belong to the family as soon as they are made */
 	timeline_map_fn on_map; /* NULL: nobody asks */
@@ -53,5 +54,9 @@ bool timeline_family_lives(const struct timeline *t);
 
 /* Applies all that happened up to `ts_ns`. */
 void timeline_advance(struct timeline *t, uint64_t ts_ns);
+
+/* Closes the accounts of processes that have ended; for when no event of theirs can come any more.
+ */
+void timeline_settle(struct timeline *t);
 
 #endif
