@@ -4,7 +4,7 @@
 # shellcheck disable=SC2030,SC2031,SC2154 # every test is a subshell; tracer and status are the helpers'
 load helpers
 
-COPIES=${COPIES:-50}
+COPIES=${COPIES:-12}
 MAY_GROW=8 # descriptors
 
 lenders=() asked=()

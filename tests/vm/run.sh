@@ -1,5 +1,5 @@
 #!/bin/bash
-# tests/vm/run.sh [KERNEL...]: the integration suite, unchanged, as root on Debian's cloud kernels under qemu.
+# tests/vm/run.sh [KERNEL...]: the suites that depend on the kernel, as root on Debian's cloud kernels under qemu.
 #
 #	tests/vm/run.sh                  6.1 and 6.12, side by side
 #	tests/vm/run.sh 6.12             one of them
