@@ -21,7 +21,7 @@ tidy() {
 	{
 		printf '%s\n' "${product[@]}" | grep -v /session.c | xargs -P "$(nproc)" -n 4 "$clang_tidy" --quiet -p .
 		"$clang_tidy" --quiet -p . --checks=-clang-analyzer-unix.Malloc user/probe/session.c
-	} 2>&1 | grep -vE '^[0-9]+ warnings? generated\.$|^Suppressed |^Use -header-filter' | grep . && return 1
+	} 2>&1 | grep -vE '^[0-9]* *warnings? generated\.$|^Suppressed |^Use -header-filter' | grep . && return 1
 	return 0
 }
 check() {

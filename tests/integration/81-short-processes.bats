@@ -90,6 +90,17 @@ missing() {
 		}' "$1" "$2"
 }
 
+# drop_nameless: a machine that is too busy loses records of mappings, and alloctrace says so; calls may have no names
+# then. Such a process is taken out of both tables, if as many calls of it were seen as it made.
+drop_nameless() {
+	grep -q 'records of mappings were lost' "$SAID" || return 0
+	echo "# the machine was too busy to record all mappings: some calls have no names" >&3
+	table 'select(.stack[0].function == null) | .pid' >"$BATS_TEST_TMPDIR/nameless"
+	awk 'FILENAME ~ /nameless$/ { nameless[$1] = $2; next } $1 == "truth" && nameless[$2] >= $3 { print $2 }' \
+		"$BATS_TEST_TMPDIR/nameless" "$SELF" | tee "$BATS_TEST_TMPDIR/dropped" | wc -l
+	sed -i "$(sed 's,.*,/^& /d,' "$BATS_TEST_TMPDIR/dropped")" "$BATS_TEST_TMPDIR/true" "$BATS_TEST_TMPDIR/told"
+}
+
 @test "short processes: every call of each is an event or a counted loss, none is missed; alloctrace does not grow" {
 	local early late left
 	choose_programs
@@ -106,6 +117,7 @@ missing() {
 	balanced
 	true_calls >"$BATS_TEST_TMPDIR/true"
 	told_calls >"$BATS_TEST_TMPDIR/told"
+	drop_nameless
 	left=$(missing "$BATS_TEST_TMPDIR/true" "$BATS_TEST_TMPDIR/told")
 	[ "$left" -le "$(summary .lost.total)" ]
 	# Where nothing is lost, the bytes agree as well, those given back included.
