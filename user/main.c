@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -37,6 +38,26 @@ static int end_print(void)
 	return EXIT_CANNOT;
 }
 
+/*
+ * What LD_PRELOAD names is meant for the command. In here it would mix two allocators: mimalloc's
+ * strdup, say, with our free. So alloctrace starts anew without it, and spawn.c hands it on.
+ */
+static void leave_preload(char **argv)
+{
+	const char *list = getenv("LD_PRELOAD");
+	char path[4096];
+	ssize_t n;
+
+	if (!list || !*list)
+		return;
+	n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	if (n <= 0)
+		return;
+	path[n] = '\0';
+	if (!setenv("ALLOCTRACE_LD_PRELOAD", list, 1) && !unsetenv("LD_PRELOAD"))
+		execv(path, argv);
+}
+
 static int run(struct options *o)
 {
 	if (o->help) {
@@ -61,6 +82,7 @@ int main(int argc, char **argv)
 
 	if (!open_standard_streams())
 		return EXIT_CANNOT;
+	leave_preload(argv);
 	code = options_parse(&o, argc, argv) ? EXIT_USAGE : run(&o);
 	options_fini(&o);
 	return code;

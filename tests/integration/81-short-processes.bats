@@ -7,6 +7,7 @@ load helpers
 BRIEF_PROCESSES=${BRIEF_PROCESSES:-500}
 BRIEF_SECONDS=${BRIEF_SECONDS:-15}
 MAY_GROW_KB=2048
+AT_MOST=$((75 + BRIEF_SECONDS)) # seconds: no trace of the whole system outlives a test that was killed
 
 # static_brief DIR: the static build of brief, under the name that -n asks for, in DIR; fails when it cannot be had.
 static_brief() {
@@ -104,7 +105,7 @@ drop_nameless() {
 @test "short processes: every call of each is an event or a counted loss, none is missed; alloctrace does not grow" {
 	local early late left
 	choose_programs
-	start_tracer -f json -n brief
+	start_tracer -f json -n brief -d "$AT_MOST"
 	spawn "$BRIEF_PROCESSES" "$BRIEF_SECONDS"
 	wait_for has_line '^quarter' "$SELF"
 	catch_up quarter
@@ -127,7 +128,7 @@ drop_nameless() {
 
 @test "short processes: each is of its own program, and all programs are among them" {
 	choose_programs
-	start_tracer -f json -n brief
+	start_tracer -f json -n brief -d "$AT_MOST"
 	spawn 60 1
 	wait_spawned
 	stop_tracer
@@ -141,7 +142,7 @@ drop_nameless() {
 
 @test "short processes: what one leaves behind is not held against those that come later" {
 	choose_programs
-	start_tracer -f json -n brief
+	start_tracer -f json -n brief -d "$AT_MOST"
 	spawn 60 1
 	wait_spawned
 	stop_tracer
@@ -153,7 +154,7 @@ drop_nameless() {
 @test "short processes: latency counts all their calls, and does not grow" {
 	local early late
 	choose_programs
-	start_tracer latency -f json -n brief
+	start_tracer latency -f json -n brief -d "$AT_MOST"
 	spawn $((BRIEF_PROCESSES / 2)) $((BRIEF_SECONDS / 2))
 	wait_for has_line '^quarter' "$SELF"
 	early=$(rss_kb "$tracer")

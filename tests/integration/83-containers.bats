@@ -6,6 +6,7 @@
 load helpers
 
 ROUNDS=${ROUNDS:-40}
+AT_MOST=90 # seconds: no trace of the whole system outlives a test that was killed
 
 # The first process of the namespaces. Makes a root in memory of PATH=FILE…, each with its libraries at their usual
 # paths, and runs in it: $STAY, which stays; the program that a line of standard input names; after an empty line $LAST.
@@ -142,7 +143,7 @@ numbers_are_true() {
 @test "a container: the whole system: a program that ran before" {
 	LAST="threads --wait $ROUNDS" make_box threads
 	enter_box
-	start_tracer -f json -n threads
+	start_tracer -f json -n threads -d "$AT_MOST"
 	leave_box
 	stop_tracer
 	[ "$status" -eq 0 ]
@@ -156,7 +157,7 @@ beside_host() {
 	local line
 	HOST=$BATS_TEST_TMPDIR/host.out
 	wait_for has_line '^ready' "$BATS_TEST_TMPDIR/box.err"
-	start_tracer -f json -n "$1"
+	start_tracer -f json -n "$1" -d "$AT_MOST"
 	rounds=0
 	while read -r line; do
 		echo "$box/$line" >&7

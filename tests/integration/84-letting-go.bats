@@ -5,6 +5,7 @@
 load helpers
 
 COPIES=${COPIES:-12}
+AT_MOST=90 # seconds: no trace of the whole system outlives a test that was killed
 MAY_GROW=8 # descriptors
 
 lenders=() asked=()
@@ -83,7 +84,7 @@ calls_are_true() {
 	ended=$library
 	make_copy libdropped.so
 	dropped=$library
-	start_tracer -v -f json -n lender
+	start_tracer -v -f json -n lender -d "$AT_MOST"
 	borrow 1
 	ask 1 load "$ended"
 	borrow 2
@@ -119,7 +120,7 @@ calls_are_true() {
 	make_copy libalone.so
 	borrow 1
 	ask 1 load "$before"
-	start_tracer -v -f json -n lender
+	start_tracer -v -f json -n lender -d "$AT_MOST"
 	borrow 2
 	ask 2 load "$shared"
 	borrow 3
@@ -158,7 +159,7 @@ few_left() { [ "$(links)" -le "$1" ]; } # the symbolizer keeps files open for th
 	for ((i = 1; i <= COPIES; i++)); do
 		make_copy "libcopy-$i-.so"
 	done
-	start_tracer -v -f json -n lender
+	start_tracer -v -f json -n lender -d "$AT_MOST"
 	before=$(links)
 	borrow 1
 	# All at once: what bats does itself is slow as long as its own mallocs are probed.

@@ -105,6 +105,10 @@ static void run_command(char *const argv[], const struct spawn_user *user,
 	sigaction(SIGPIPE, &signals->pipe, NULL);
 	sigprocmask(SIG_SETMASK, &signals->mask, NULL);
 	err = become(user);
+	if (getenv("ALLOCTRACE_LD_PRELOAD")) { /* main.c has put it away */
+		setenv("LD_PRELOAD", getenv("ALLOCTRACE_LD_PRELOAD"), 1);
+		unsetenv("ALLOCTRACE_LD_PRELOAD");
+	}
 	if (!err) {
 		execvp(argv[0], argv);
 		err = -errno;
