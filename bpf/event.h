@@ -57,8 +57,8 @@ enum wire_counter {
 };
 
 /*
- * What an entry program learns from its attach cookie: which function this is, and, where the shape
- * is not the program's own, the numbers of its arguments (from 1; 0: none).
+ * What an entry program learns from its attach cookie: which function this is, and the numbers of
+ * its arguments (from 1; 0: none).
  */
 enum wire_arg {
 	WIRE_ARG_SIZE,

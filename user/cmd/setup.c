@@ -231,8 +231,10 @@ static void on_late_mapping(void *context, pid_t pid, const struct proc_mapping 
 			log_warn("%s", r->attacher.why);
 		r->attacher.why[0] = '\0';
 	}
-	describe_functions(r);
 	warn_refused(r);
+	if (news <= TARGET_OLD)
+		return;
+	describe_functions(r);
 	if (news == TARGET_AHEAD)
 		log_info("process %d has just mapped '%s', whose %zu functions were probed ahead",
 			 pid, m->path, r->attacher.sites - before);

@@ -96,6 +96,7 @@ struct handshake {
 static void run_command(char *const argv[], const struct spawn_user *user,
 			const struct spawn_signals *signals, struct handshake *h)
 {
+	const char *preload = getenv("ALLOCTRACE_LD_PRELOAD"); /* main.c has put it away */
 	char byte;
 	int err;
 
@@ -105,8 +106,8 @@ static void run_command(char *const argv[], const struct spawn_user *user,
 	sigaction(SIGPIPE, &signals->pipe, NULL);
 	sigprocmask(SIG_SETMASK, &signals->mask, NULL);
 	err = become(user);
-	if (getenv("ALLOCTRACE_LD_PRELOAD")) { /* main.c has put it away */
-		setenv("LD_PRELOAD", getenv("ALLOCTRACE_LD_PRELOAD"), 1);
+	if (preload) {
+		setenv("LD_PRELOAD", preload, 1);
 		unsetenv("ALLOCTRACE_LD_PRELOAD");
 	}
 	if (!err) {
