@@ -51,6 +51,8 @@ struct visit {
 	struct target_attacher *attacher;
 	pid_t pid;   /* whose mappings these are */
 	pid_t scope; /* for whom the probes are placed */
+	int refused; /* 0, or the kernel's word on the file that it refused last … */
+	char refused_why[512]; /* … which is not said yet */
 };
 
 int target_check(pid_t pid, char *why, size_t len)
@@ -275,16 +277,27 @@ static int take_mapping(struct visit *v, const struct proc_mapping *m)
 	return t ? note_mapped(v->attacher, t, m) : err;
 }
 
+static void say_refused(struct visit *v)
+{
+	if (v->refused)
+		log_warn("%s", v->refused_why);
+	v->refused = 0;
+}
+
 /* What the kernel refuses is said, and the rest goes on. */
 static int visit_mapping(const struct proc_mapping *m, void *context)
 {
 	struct visit *v = context;
+	int err = take_mapping(v, m);
 
-	if (take_mapping(v, m) < 0) {
-		if (proc_live_thread(v->pid)) /* else it has ended: no loss */
-			log_warn("%s", v->attacher->why);
-		v->attacher->why[0] = '\0';
+	if (err >= 0)
+		return 0;
+	if (proc_live_thread(v->pid)) { /* else it has ended: no loss */
+		say_refused(v);
+		v->refused = err;
+		strcpy(v->refused_why, v->attacher->why);
 	}
+	v->attacher->why[0] = '\0';
 	return 0;
 }
 
@@ -304,6 +317,11 @@ int target_attach_process(struct target_attacher *a, pid_t pid, bool alone)
 	if (err && !a->why[0])
 		snprintf(a->why, sizeof(a->why), "cannot read the mappings of process %d: %s", pid,
 			 strerror(-err));
+	if (!err && v.refused && !a->sites) { /* that was all there is */
+		strcpy(a->why, v.refused_why);
+		return v.refused;
+	}
+	say_refused(&v);
 	return err;
 }
 
@@ -322,6 +340,7 @@ static int visit_process(pid_t pid, void *context)
 
 	if (pid != getpid())
 		proc_each_mapping(pid, visit_mapping, &v);
+	say_refused(&v);
 	return 0;
 }
 
