@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,20 +42,81 @@ void hist_fini(struct hist *h)
 	memset(h, 0, sizeof(*h));
 }
 
-int hist_add(struct hist *h, uint64_t value)
+static bool has_buckets(struct hist *h)
 {
 	if (!h->buckets)
 		h->buckets = calloc(HIST_BUCKETS, sizeof(*h->buckets));
-	if (!h->buckets)
+	return h->buckets;
+}
+
+static void add_bounds(struct hist *h, uint64_t count, uint64_t sum, uint64_t min, uint64_t max)
+{
+	if (!h->count || min < h->min)
+		h->min = min;
+	if (!h->count || max > h->max)
+		h->max = max;
+	h->count += count;
+	h->sum += sum;
+}
+
+int hist_add(struct hist *h, uint64_t value)
+{
+	if (!has_buckets(h))
 		return -ENOMEM;
 	h->buckets[bucket_of(value, HIST_SUB_BITS)]++;
-	if (!h->count || value < h->min)
-		h->min = value;
-	if (!h->count || value > h->max)
-		h->max = value;
-	h->count++;
-	h->sum += value;
+	add_bounds(h, 1, value, value, value);
 	return 0;
+}
+
+size_t hist_bucket(uint64_t value)
+{
+	return bucket_of(value, HIST_SUB_BITS);
+}
+
+int hist_add_bucket(struct hist *h, size_t bucket, uint64_t count, uint64_t sum, uint64_t max)
+{
+	if (bucket >= HIST_BUCKETS)
+		return -EINVAL;
+	if (!count)
+		return 0;
+	if (!has_buckets(h))
+		return -ENOMEM;
+	h->buckets[bucket] += count;
+	add_bounds(h, count, sum, bucket_low(bucket, HIST_SUB_BITS), max);
+	return 0;
+}
+
+int hist_merge(struct hist *h, const struct hist *from)
+{
+	if (!from->count)
+		return 0;
+	if (!has_buckets(h))
+		return -ENOMEM;
+	for (size_t i = 0; i < HIST_BUCKETS; i++)
+		h->buckets[i] += from->buckets[i];
+	add_bounds(h, from->count, from->sum, from->min, from->max);
+	return 0;
+}
+
+double hist_quantile_between(const struct hist *h, double fraction)
+{
+	double rank = fraction * (double)h->count, seen = 0, value = (double)h->max;
+
+	if (!h->count)
+		return 0;
+	for (size_t i = 0; i < HIST_BUCKETS; i++) {
+		double here = (double)h->buckets[i];
+
+		if (here > 0 && seen + here >= rank) {
+			double low = (double)bucket_low(i, HIST_SUB_BITS);
+			double high = (double)bucket_high(i, HIST_SUB_BITS);
+
+			value = low + (high - low) * (rank - seen) / here;
+			break;
+		}
+		seen += here;
+	}
+	return fmin(fmax(value, (double)h->min), (double)h->max);
 }
 
 uint64_t hist_quantile(const struct hist *h, double fraction)

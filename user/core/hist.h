@@ -29,6 +29,21 @@ void hist_fini(struct hist *h);
 /* Adds one value; -ENOMEM at the first one when there is no memory. */
 int hist_add(struct hist *h, uint64_t value);
 
+/*
+ * Adds `count` values that all lie in that bucket (0..HIST_BUCKETS-1, as hist_bucket tells), of
+ * which the sum and the largest are known. min becomes no better than the bucket's lower end.
+ * -EINVAL: there is no such bucket; -ENOMEM.
+ */
+int hist_add_bucket(struct hist *h, size_t bucket, uint64_t count, uint64_t sum, uint64_t max);
+size_t hist_bucket(uint64_t value);
+
+/* Adds what `from` holds. 0 or -ENOMEM. */
+int hist_merge(struct hist *h, const struct hist *from);
+
+/* The value at that fraction (0..1), the values of a bucket taken as spread evenly over it; never
+ * beyond min and max. 0 when empty. */
+double hist_quantile_between(const struct hist *h, double fraction);
+
 /* The value below or at which `fraction` (0..1] of all values lie: the upper end of the bucket that
  * holds that rank, never more than the maximum. 0 when empty. */
 uint64_t hist_quantile(const struct hist *h, double fraction);

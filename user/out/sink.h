@@ -15,6 +15,7 @@
 
 #include "core/event.h"
 #include "core/heap.h"
+#include "core/lane.h"
 #include "sym/symbolizer.h"
 
 /* What does not change during a run. All of it is borrowed and outlives the sink. */
@@ -31,6 +32,10 @@ struct run_info {
 	bool stacks;           /* whole stacks are wanted */
 	uint64_t sample_bytes; /* one sample in so many bytes on average; 0: every call */
 	bool live_known;       /* allocations and frees are both traced, and all sizes */
+	enum lane_by by;       /* latency: how calls are told apart … */
+	bool why;              /* … and that what they spent their time on is asked for */
+	size_t top;            /* rows of --by site; 0: all */
+	const char *svg;       /* compare: the file for its picture; NULL: none */
 	struct symbolizer *symbolizer;
 };
 
@@ -38,6 +43,8 @@ struct run_info {
 struct report {
 	const struct heap *heap;
 	const struct event_totals *calls; /* of each function, all calls counted */
+	const struct lanes *lanes; /* of latency and compare, in which `heap` knows pools alone */
+	const struct calibration *calibration;
 	uint64_t elapsed_ns;
 	uint64_t counters[EVENT_NR_COUNTERS];
 	uint64_t malformed; /* records that could not be decoded: lost, too */

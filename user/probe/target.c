@@ -49,9 +49,9 @@ static uint64_t device_of(const struct proc_mapping *m)
 
 struct visit {
 	struct target_attacher *attacher;
-	pid_t pid;   /* whose mappings these are */
-	pid_t scope; /* for whom the probes are placed */
-	int refused; /* 0, or the kernel's word on the file that it refused last … */
+	pid_t pid;             /* whose mappings these are */
+	pid_t scope;           /* for whom the probes are placed */
+	int refused;           /* 0, or the kernel's word on the file that it refused last … */
 	char refused_why[512]; /* … which is not said yet */
 };
 
