@@ -3,34 +3,11 @@
 #include "core/heap.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/check.h"
 #include "core/heap_pool.h"
-
-struct heap_process {
-	struct table blocks; /* struct heap_key -> struct heap_block */
-	struct table asides; /* struct aside_key -> block under a younger one */
-	struct table pools;  /* address of a pool -> struct pool_state */
-	uint64_t forked;     /* seen to be made, and its image is its parent's */
-};
-
-/* Where an event belongs. */
-struct heap_key {
-	uint64_t pool, addr;
-};
-
-struct heap_block {
-	uint64_t size;
-	uint64_t since_ns; /* when it had been handed out */
-	uint32_t pool_row;
-	uint16_t under; /* blocks that lay here before it, set aside until a late record claims them
-			 */
-	bool gone;      /* freed itself: only those under it are waited for */
-};
-
-#define OWN_POOL UINT64_MAX /* in a key: of the user's own functions */
 
 #define MAX_UNDER 8 /* what is older than these will not be claimed any more */
 
@@ -43,21 +20,18 @@ struct aside {
 	uint64_t size, since_ns;
 };
 
-struct pool_state {
-	uint64_t row;  /* in pool_rows */
-	uint64_t live; /* chunks */
-};
-
 int heap_init(struct heap *h)
 {
 	memset(h, 0, sizeof(*h));
 	table_init(&h->processes, sizeof(uint64_t), sizeof(struct heap_process), 1 << 22);
+	h->findings.due_ns = UINT64_MAX;
 	h->pool_rows = calloc(HEAP_MAX_POOLS, sizeof(*h->pool_rows));
 	return h->pool_rows ? 0 : -ENOMEM;
 }
 
-static void process_fini(struct heap_process *p)
+static void process_fini(struct heap *h, struct heap_process *p)
 {
+	check_fini_process(h, p);
 	table_fini(&p->blocks);
 	table_fini(&p->asides);
 	table_fini(&p->pools);
@@ -66,15 +40,15 @@ static void process_fini(struct heap_process *p)
 static bool fini_any(const void *key, void *value, void *context)
 {
 	(void)key;
-	(void)context;
-	process_fini(value);
+	process_fini(context, value);
 	return true;
 }
 
 void heap_fini(struct heap *h)
 {
-	table_sweep(&h->processes, fini_any, NULL);
+	table_sweep(&h->processes, fini_any, h);
 	table_fini(&h->processes);
+	verdict_fini(h);
 	free(h->pool_rows);
 	h->pool_rows = NULL;
 }
@@ -92,32 +66,9 @@ static struct heap_process *process_of(struct heap *h, uint64_t pid)
 		table_init(&p->asides, sizeof(struct aside_key), sizeof(struct aside),
 			   HEAP_MAX_LIVE);
 		table_init(&p->pools, sizeof(uint64_t), sizeof(struct pool_state), 1 << 20);
+		check_init_process(p);
 	}
 	return p;
-}
-
-/* A pool that was made before the run began has no name here: its address serves. NULL: no room for
- * more. */
-static struct pool_state *pool_state_of(struct heap *h, struct heap_process *p,
-					const struct event *e)
-{
-	struct pool_state *state;
-	char name[65];
-	bool fresh;
-
-	state = table_insert(&p->pools, &e->pool, &fresh);
-	if (!state)
-		return NULL;
-	if (e->kind == EVENT_POOL_CREATE && e->name[0]) {
-		state->row = heap_pool_row(h, e->name);
-	} else if (fresh) {
-		if (e->otel)
-			strcpy(name, "otel_memory");
-		else
-			snprintf(name, sizeof(name), "pool@0x%llx", (unsigned long long)e->pool);
-		state->row = heap_pool_row(h, name);
-	}
-	return state;
 }
 
 static struct heap_key key_of(const struct heap *h, const struct event *e, uint64_t addr)
@@ -125,11 +76,6 @@ static struct heap_key key_of(const struct heap *h, const struct event *e, uint6
 	bool own = !event_is_pool(e) && h->own_functions >> e->function & 1;
 
 	return (struct heap_key){.pool = own ? OWN_POOL : e->pool, .addr = addr};
-}
-
-static bool is_of_pool(const struct heap_key *key)
-{
-	return key->pool && key->pool != OWN_POOL;
 }
 
 /* What the live blocks stand for: one of that size more (+1) or less (-1). */
@@ -146,13 +92,13 @@ static void estimate(struct heap *h, uint64_t size, int sign)
 		h->estimated_bytes = h->estimated_blocks = 0;
 }
 
-/* A block of that size at the key is live from now on, or is not any more. */
-static void count_live(struct heap *h, struct heap_process *p, const struct heap_key *key,
+/* A block of that size at the key is live from now on, or is not any more. `state` is its pool's,
+ * if any. */
+static void count_live(struct heap *h, const struct heap_key *key, struct pool_state *state,
 		       size_t row, uint64_t size, int sign)
 {
-	bool pooled = is_of_pool(key);
+	bool pooled = heap_key_is_pool(key);
 	struct heap_live *live = pooled ? &h->pool_rows[row].live : &h->live;
-	struct pool_state *state = pooled ? table_find(&p->pools, &key->pool) : NULL;
 
 	live->blocks += (uint64_t)sign; /* unsigned: -1 wraps to the right sum */
 	live->bytes += (uint64_t)sign * size;
@@ -199,7 +145,8 @@ static void set_aside(struct heap *h, struct heap_process *p, const struct heap_
 	block->under++;
 }
 
-static void add_block(struct heap *h, struct heap_process *p, const struct event *e, size_t row)
+static void add_block(struct heap *h, struct heap_process *p, const struct event *e,
+		      struct pool_state *state, size_t row)
 {
 	struct heap_key key = key_of(h, e, e->addr);
 	struct heap_block *block;
@@ -210,15 +157,19 @@ static void add_block(struct heap *h, struct heap_process *p, const struct event
 		h->refused++;
 		return;
 	}
+	if (state)
+		check_alloc(h, p, state, e, fresh ? NULL : block);
 	if (!fresh && !block->gone) {
-		count_live(h, p, &key, row, block->size, -1);
+		count_live(h, &key, state, row, block->size, -1);
 		set_aside(h, p, &key, block);
 	}
-	count_live(h, p, &key, row, e->size, 1);
+	count_live(h, &key, state, row, e->size, 1);
 	block->gone = false;
 	block->size = e->size;
 	block->since_ns = event_end_ns(e);
-	block->pool_row = (uint32_t)row;
+	block->site = e->frames ? e->stack[0] : 0;
+	block->tid = e->tid;
+	block->pool_row = (uint16_t)row;
 }
 
 /* The youngest of those under the block that the operation can have meant. */
@@ -247,41 +198,42 @@ static bool claim_aside(struct heap *h, struct heap_process *p, const struct hea
  * stopped before the probe), so there the block set aside goes first: of the two frees that must
  * come, it does not matter which is called the late one.
  */
-static bool drop_block(struct heap *h, struct heap_process *p, const struct heap_key *key,
-		       uint64_t begin_ns, struct heap_note *note)
+static bool drop_block(struct heap *h, struct heap_process *p, const struct event *e,
+		       const struct heap_key *key, uint64_t begin_ns, struct pool_state *state,
+		       struct heap_note *note)
 {
 	struct heap_block *block = table_find(&p->blocks, key);
 
 	if (!block)
 		return false;
-	if (is_of_pool(key) && block->under)
+	if (heap_key_is_pool(key) && block->under)
 		return claim_aside(h, p, key, block, UINT64_MAX, note);
 	if (block->gone || block->since_ns > begin_ns)
 		return claim_aside(h, p, key, block, begin_ns, note);
 	note->old_known = true;
 	note->old_size = block->size;
-	count_live(h, p, key, block->pool_row, block->size, -1);
+	count_live(h, key, state, block->pool_row, block->size, -1);
 	if (block->under)
 		block->gone = true;
-	else
+	else if (!state || !check_remember(h, p, state, e, block))
 		table_remove(&p->blocks, key);
 	return true;
 }
 
 /* The user's own function may wrap malloc: what it hands out may go by free, and the other way. */
-static bool drop_either(struct heap *h, struct heap_process *p, struct heap_key key,
-			uint64_t begin_ns, struct heap_note *note)
+static bool drop_either(struct heap *h, struct heap_process *p, const struct event *e,
+			struct heap_key key, uint64_t begin_ns, struct heap_note *note)
 {
-	if (drop_block(h, p, &key, begin_ns, note))
+	if (drop_block(h, p, e, &key, begin_ns, NULL, note))
 		return true;
-	if (!h->own_functions || is_of_pool(&key))
+	if (!h->own_functions)
 		return false;
 	key.pool = ~key.pool; /* 0 and OWN_POOL */
-	return drop_block(h, p, &key, begin_ns, note);
+	return drop_block(h, p, e, &key, begin_ns, NULL, note);
 }
 
 static void apply_alloc(struct heap *h, struct heap_process *p, const struct event *e,
-			struct event_totals *total, size_t row)
+			struct event_totals *total, struct pool_state *state, size_t row)
 {
 	total->count++;
 	if (e->failed) {
@@ -290,7 +242,7 @@ static void apply_alloc(struct heap *h, struct heap_process *p, const struct eve
 	}
 	total->bytes += e->size;
 	if (e->addr && !e->new_unsampled)
-		add_block(h, p, e, row);
+		add_block(h, p, e, state, row);
 }
 
 /* A child inherits its parent's blocks, and what it frees of them was allocated in another process.
@@ -307,10 +259,32 @@ static bool apply_free(struct heap *h, struct heap_process *p, const struct even
 		       struct event_totals *total, struct heap_note *note)
 {
 	total->count++;
-	if (e->addr)
-		return drop_either(h, p, key_of(h, e, e->addr), event_begin_ns(e), note);
+	if (e->addr) {
+		check_region(h, p, e, e->addr);
+		return drop_either(h, p, e, key_of(h, e, e->addr), event_begin_ns(e), note);
+	}
 	total->null++;
 	return true;
+}
+
+static bool apply_pool_free(struct heap *h, struct heap_process *p, const struct event *e,
+			    struct event_totals *total, struct pool_state *state,
+			    struct heap_note *note)
+{
+	struct heap_key key = key_of(h, e, e->addr);
+
+	total->count++;
+	if (!e->addr) {
+		total->null++;
+		return true;
+	}
+	if (state)
+		check_free(h, p, state, e);
+	if (drop_block(h, p, e, &key, event_begin_ns(e), state, note))
+		return true;
+	if (state)
+		check_unmatched(h, p, state, e);
+	return false;
 }
 
 /* realloc counts as one call of its size; on failure the old block lives on. */
@@ -324,10 +298,13 @@ static void apply_realloc(struct heap *h, struct heap_process *p, const struct e
 		block = table_find(&p->blocks, &key);
 		note->old_known = block && !block->gone;
 		note->old_size = note->old_known ? block->size : 0;
-	} else if (!e->old_unsampled && !drop_either(h, p, key, e->ts_ns, note)) {
-		count_unmatched(h, p);
+	} else {
+		if (e->addr != e->old_addr)
+			check_region(h, p, e, e->old_addr);
+		if (!e->old_unsampled && !drop_either(h, p, e, key, e->ts_ns, note))
+			count_unmatched(h, p);
 	}
-	apply_alloc(h, p, e, &h->calls[e->function], 0);
+	apply_alloc(h, p, e, &h->calls[e->function], NULL, 0);
 }
 
 /* Which blocks a sweep takes out of a process: all, or those of one of its pools. */
@@ -345,8 +322,13 @@ static bool sweep_block(const void *key, void *value, void *context)
 
 	if (s->pool && at->pool != s->pool)
 		return false;
-	if (!block->gone)
-		count_live(s->heap, s->process, at, block->pool_row, block->size, -1);
+	if (!block->gone) {
+		struct pool_state *state =
+			heap_key_is_pool(at) ? table_find(&s->process->pools, &at->pool) : NULL;
+
+		count_live(s->heap, at, state, block->pool_row, block->size, -1);
+	}
+	check_forget(s->heap, s->process, block);
 	return true;
 }
 
@@ -373,7 +355,7 @@ static void apply_destroy(struct heap *h, struct heap_process *p, const struct e
 static bool apply_pool(struct heap *h, struct heap_process *p, const struct event *e,
 		       struct heap_note *note)
 {
-	const struct pool_state *state = pool_state_of(h, p, e);
+	struct pool_state *state = heap_pool_state(h, p, e);
 	size_t row = state ? state->row : heap_pool_row(h, "(other pools)");
 	struct heap_pool *pool = &h->pool_rows[row];
 
@@ -383,12 +365,16 @@ static bool apply_pool(struct heap *h, struct heap_process *p, const struct even
 		return false;
 	if (e->kind == EVENT_POOL_CREATE) {
 		pool->created++;
+		if (state)
+			check_create(h, p, state, e);
 	} else if (e->kind == EVENT_POOL_ALLOC) {
-		apply_alloc(h, p, e, &pool->alloc, row);
+		apply_alloc(h, p, e, &pool->alloc, state, row);
 		heap_pool_weigh(pool, e);
 	} else if (e->kind == EVENT_POOL_FREE) {
-		pool->unmatched += !apply_free(h, p, e, &pool->free, note);
+		pool->unmatched += !apply_pool_free(h, p, e, &pool->free, state, note);
 	} else {
+		if (state)
+			check_destroy(h, p, state, e);
 		apply_destroy(h, p, e, pool, state ? state->live : 0);
 	}
 	return true;
@@ -400,7 +386,7 @@ static void apply_call(struct heap *h, struct heap_process *p, const struct even
 	struct event_totals *total = &h->calls[e->function];
 
 	if (e->kind == EVENT_ALLOC) {
-		apply_alloc(h, p, e, total, 0);
+		apply_alloc(h, p, e, total, NULL, 0);
 	} else if (e->kind == EVENT_REALLOC) {
 		apply_realloc(h, p, e, note);
 	} else {
@@ -412,9 +398,11 @@ static void apply_call(struct heap *h, struct heap_process *p, const struct even
 
 bool heap_apply(struct heap *h, const struct event *e, struct heap_note *note)
 {
-	struct heap_process *p = process_of(h, e->pid);
+	struct heap_process *p;
 	bool wanted = true;
 
+	check_now(h, e->ts_ns);
+	p = process_of(h, e->pid);
 	*note = (struct heap_note){0};
 	if (!p)
 		h->refused++;
@@ -434,7 +422,7 @@ static bool count_ended(const void *key, void *value, void *context)
 	const struct heap_block *block = value;
 	struct heap *h = context;
 
-	if (!is_of_pool(key) && !block->gone) {
+	if (!heap_key_is_pool(key) && !block->gone) {
 		h->ended.blocks++;
 		h->ended.bytes += block->size;
 	}
@@ -448,8 +436,9 @@ void heap_end_process(struct heap *h, uint32_t pid)
 
 	if (!p)
 		return;
+	verdict_end_process(h, pid);
 	table_sweep(&p->blocks, count_ended, h);
-	process_fini(p);
+	process_fini(h, p);
 	table_remove(&h->processes, &key);
 }
 
@@ -471,7 +460,8 @@ void heap_forget_process(struct heap *h, uint32_t pid)
 
 	if (!p)
 		return;
+	verdict_drop_process(h, pid);
 	table_sweep(&p->blocks, sweep_block, &s);
-	process_fini(p);
+	process_fini(h, p);
 	table_remove(&h->processes, &key);
 }

@@ -20,6 +20,7 @@
 #define ALLOCTRACE_CORE_HEAP_H
 
 #include "core/event.h"
+#include "core/finding.h"
 #include "core/table.h"
 
 #define HEAP_MAX_CALLS EVENT_MAX_FUNCTIONS
@@ -61,6 +62,7 @@ struct heap {
 	char only_pool[65];       /* pools of other names are ignored; "": none is */
 	uint64_t events;          /* applied */
 	uint64_t ignored;         /* events of pools that were not asked for */
+	struct findings findings; /* zeros: pools are not checked */
 };
 
 /* What the heap knew about the blocks of an event just before it applied it. */
@@ -80,6 +82,13 @@ bool heap_apply(struct heap *h, const struct event *e, struct heap_note *note);
 /* What an allocation of `size` bytes stands for when one byte in `sample_bytes` is sampled on
  * average: size / (1 - e^(-size / sample_bytes)). */
 double heap_weighted_bytes(uint64_t size, uint64_t sample_bytes);
+
+/*
+ * Tells the findings that had to wait for a late record, when all records up to `until_ns` have
+ * been applied. UINT64_MAX: all records there will ever be. To be called now and then, since nobody
+ * knows of time while there are no events, and before the final report.
+ */
+void heap_settle_findings(struct heap *h, uint64_t until_ns);
 
 /* A new process: nothing that its number stood for before is true of it. */
 void heap_fork_process(struct heap *h, uint32_t pid);

@@ -22,6 +22,28 @@ size_t heap_pool_row(struct heap *h, const char *name)
 	return row;
 }
 
+/* A pool that was made before the run began has no name here: its address serves. */
+struct pool_state *heap_pool_state(struct heap *h, struct heap_process *p, const struct event *e)
+{
+	struct pool_state *state;
+	char name[65];
+	bool fresh;
+
+	state = table_insert(&p->pools, &e->pool, &fresh);
+	if (!state)
+		return NULL;
+	if (e->kind == EVENT_POOL_CREATE && e->name[0]) {
+		state->row = heap_pool_row(h, e->name);
+	} else if (fresh) {
+		if (e->otel)
+			strcpy(name, "otel_memory");
+		else
+			snprintf(name, sizeof(name), "pool@0x%llx", (unsigned long long)e->pool);
+		state->row = heap_pool_row(h, name);
+	}
+	return state;
+}
+
 void heap_pool_weigh(struct heap_pool *pool, const struct event *e)
 {
 	if (!e->weighted_bytes || e->failed)

@@ -3,10 +3,14 @@
 #ifndef ALLOCTRACE_CORE_HEAP_POOL_H
 #define ALLOCTRACE_CORE_HEAP_POOL_H
 
-#include "core/heap.h"
+#include "core/heap_state.h"
 
 /* The row of that name, made when new; the last row takes all names beyond the cap. */
 size_t heap_pool_row(struct heap *h, const char *name);
+
+/* What is known of the event's pool; NULL: no room for more. Lives until the next one is asked for.
+ */
+struct pool_state *heap_pool_state(struct heap *h, struct heap_process *p, const struct event *e);
 
 /* Adds what an allocation stands for that its maker has sampled. */
 void heap_pool_weigh(struct heap_pool *pool, const struct event *e);

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* What the two halves of the checks share. For check.c and check_free.c alone. */
+#ifndef ALLOCTRACE_CORE_CHECK_PARTS_H
+#define ALLOCTRACE_CORE_CHECK_PARTS_H
+
+#include "core/check.h"
+
+#define CHECK_MAX_REMEMBERED (1 << 20) /* freed chunks, of all processes */
+
+static inline bool checks_any(const struct heap *h, const struct event *e)
+{
+	return h->findings.on_finding && !h->findings.partial_threads && !e->otel;
+}
+
+static inline bool checks_history(const struct heap *h, const struct event *e)
+{
+	return checks_any(h, e) && !h->findings.partial;
+}
+
+/* Whether a chunk is one of the pool as it is now, all of whose calls are seen. */
+static inline bool is_judged(const struct pool_state *state, const struct heap_block *block)
+{
+	return block->since_ns > state->since_ns && !state->hidden;
+}
+
+static inline struct heap_block *block_at(const struct heap_process *p, uint64_t pool, uint64_t addr)
+{
+	struct heap_key key = {.pool = pool, .addr = addr};
+
+	return table_find(&p->blocks, &key);
+}
+
+static inline bool is_inside(const struct pool_state *state, const struct event *e)
+{
+	uint64_t offset = e->addr - state->base;
+
+	return e->addr >= state->base && offset <= state->bytes &&
+	       e->size <= state->bytes - offset;
+}
+
+/* The other side: where a chunk was handed out or freed. */
+static inline void set_other(struct finding *f, const struct heap_block *block)
+{
+	f->other_site = block->site;
+	f->other_tid = block->tid;
+	f->other_ns = block->since_ns;
+}
+
+/* This side of a finding: the event, in the pool of that handle. */
+struct finding check_found(const struct heap *h, const struct pool_state *state,
+			   const struct event *e, uint64_t pool, enum finding_check check);
+
+/* The memory in which the pool lies is not the pool's concern any more. */
+void check_let_go(struct heap_process *p, struct pool_state *state, uint64_t pool);
+
+/* Nothing that was known of the pool is true any more. */
+void check_start_anew(struct heap *h, struct heap_process *p, struct pool_state *state,
+		      const struct event *e);
+
+#endif

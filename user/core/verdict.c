@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: MIT
+/* What is known well enough to be told, and what still waits. */
+#include "core/verdict.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_SUSPECTS 256
+#define MAX_TOLD     (1 << 16) /* in a process */
+
+struct told_key {
+	uint64_t check, row, site, other_site;
+};
+
+struct suspect {
+	struct finding finding; /* its stack is a copy, owned */
+	struct told_key key;
+	uint64_t watched, since_ns, due_ns;
+	uint64_t times; /* seen */
+};
+
+const char *finding_name(enum finding_check check)
+{
+	static const char *const names[FINDING_NR_CHECKS] = {
+		[FINDING_OUTSIDE] = "chunk-outside-region",
+		[FINDING_MISALIGNED] = "misaligned",
+		[FINDING_OVERLAPPING] = "overlapping",
+		[FINDING_TWICE_OUT] = "handed-out-twice",
+		[FINDING_TWICE_FREED] = "freed-twice",
+		[FINDING_OTHER_POOL] = "freed-to-other-pool",
+		[FINDING_LEAKED] = "leaked-at-destroy",
+		[FINDING_REGION_FREED] = "region-freed-while-live",
+	};
+
+	return names[check];
+}
+
+uint64_t verdict_known_since(struct heap *h)
+{
+	struct findings *c = &h->findings;
+
+	if (c->known_since)
+		c->lost_ns = c->known_since(c->context);
+	return c->lost_ns;
+}
+
+static bool is_shared(struct heap *h, struct pool_state *state, const struct finding *f)
+{
+	const struct findings *c = &h->findings;
+
+	if (!state->shared_known) {
+		state->shared_known = true;
+		state->shared = c->is_shared && c->is_shared(c->context, f->pid, f->addr);
+	}
+	return state->shared;
+}
+
+bool verdict_is_sound(struct heap *h, struct pool_state *state, const struct finding *f,
+		      uint64_t since_ns)
+{
+	if (is_shared(h, state, f))
+		return false;
+	/* What is doubtful already is not asked about again: a flood of it must cost little. */
+	if (since_ns > h->findings.lost_ns && since_ns > verdict_known_since(h))
+		return true;
+	h->findings.doubtful++;
+	return false;
+}
+
+static struct told_key key_of(const struct heap *h, const struct finding *f)
+{
+	size_t row = 0;
+
+	while (row < h->pool_count && h->pool_rows[row].name != f->pool)
+		row++;
+	return (struct told_key){.check = f->check,
+				 .row = row,
+				 .site = f->frames ? f->stack[0] : 0,
+				 .other_site = f->other_site};
+}
+
+static void tell(struct heap *h, struct heap_process *p, const struct finding *f,
+		 const struct told_key *key, uint64_t times)
+{
+	struct findings *c = &h->findings;
+	bool fresh;
+
+	if (!p->told.key_size)
+		table_init(&p->told, sizeof(struct told_key), 0, MAX_TOLD);
+	if (!table_insert(&p->told, key, &fresh)) {
+		c->refused++;
+		return;
+	}
+	c->seen[f->check] += times;
+	if (!fresh)
+		return;
+	c->told[f->check]++;
+	c->on_finding(c->context, f);
+}
+
+void verdict_tell(struct heap *h, struct heap_process *p, const struct finding *f)
+{
+	struct told_key key = key_of(h, f);
+
+	tell(h, p, f, &key, 1);
+}
+
+/* ---- suspects ---- */
+
+static struct pool_state *state_of(struct heap_process *p, const struct finding *f)
+{
+	return p ? table_find(&p->pools, &f->pool_addr) : NULL;
+}
+
+static struct heap_process *process_of(const struct heap *h, uint64_t pid)
+{
+	return table_find(&h->processes, &pid);
+}
+
+static void remove_suspect(struct heap *h, size_t i, struct pool_state *state)
+{
+	struct findings *c = &h->findings;
+
+	if (state)
+		state->suspects--;
+	free((void *)c->suspects[i].finding.stack);
+	c->suspects[i] = c->suspects[--c->suspect_count];
+	c->due_ns = UINT64_MAX;
+	for (size_t k = 0; k < c->suspect_count; k++) {
+		if (c->suspects[k].due_ns < c->due_ns)
+			c->due_ns = c->suspects[k].due_ns;
+	}
+}
+
+static void convict(struct heap *h, size_t i)
+{
+	struct suspect s = h->findings.suspects[i];
+	struct heap_process *p = process_of(h, s.finding.pid);
+	struct pool_state *state = state_of(p, &s.finding);
+
+	if (state && !heap_pool_is_arena(h, state) && verdict_is_sound(h, state, &s.finding, s.since_ns))
+		tell(h, p, &s.finding, &s.key, s.times);
+	remove_suspect(h, i, state);
+}
+
+static struct suspect *pending(struct heap *h, const struct told_key *key, uint32_t pid)
+{
+	struct findings *c = &h->findings;
+
+	for (size_t i = 0; i < c->suspect_count; i++) {
+		struct suspect *s = &c->suspects[i];
+
+		if (s->finding.pid == pid && !memcmp(&s->key, key, sizeof(*key)))
+			return s;
+	}
+	return NULL;
+}
+
+/* NULL: there is no room, or no memory. */
+static struct suspect *new_suspect(struct heap *h, const struct finding *f)
+{
+	struct findings *c = &h->findings;
+	size_t bytes = f->frames * sizeof(*f->stack);
+	uint64_t *stack;
+
+	if (!c->suspects)
+		c->suspects = calloc(MAX_SUSPECTS, sizeof(*c->suspects));
+	if (!c->suspects || c->suspect_count == MAX_SUSPECTS)
+		return NULL;
+	stack = malloc(bytes ? bytes : 1);
+	if (!stack)
+		return NULL;
+	memcpy(stack, f->stack, bytes);
+	c->suspects[c->suspect_count] = (struct suspect){.finding = *f};
+	c->suspects[c->suspect_count].finding.stack = stack;
+	return &c->suspects[c->suspect_count++];
+}
+
+void verdict_wait(struct heap *h, struct heap_process *p, struct pool_state *state,
+		  const struct finding *f, uint64_t watched, uint64_t since_ns)
+{
+	struct told_key key = key_of(h, f);
+	struct suspect *s;
+
+	if (!verdict_is_sound(h, state, f, since_ns))
+		return;
+	if (p->told.count && table_find(&p->told, &key)) {
+		h->findings.seen[f->check]++;
+		return;
+	}
+	s = pending(h, &key, f->pid);
+	if (s) {
+		s->times++;
+		return;
+	}
+	s = new_suspect(h, f);
+	if (!s) {
+		h->findings.refused++;
+		return;
+	}
+	s->key = key;
+	s->watched = watched;
+	s->since_ns = since_ns;
+	s->due_ns = f->ts_ns + VERDICT_LATE_NS;
+	s->times = 1;
+	state->suspects++;
+	if (s->due_ns < h->findings.due_ns)
+		h->findings.due_ns = s->due_ns;
+}
+
+static bool is_of_pool(const struct suspect *s, const struct event *e)
+{
+	return s->finding.pid == e->pid && s->finding.pool_addr == e->pool;
+}
+
+void verdict_acquit(struct heap *h, struct pool_state *state, const struct event *e)
+{
+	struct findings *c = &h->findings;
+	uint64_t begin = event_begin_ns(e);
+
+	for (size_t i = c->suspect_count; i-- > 0;) {
+		const struct suspect *s = &c->suspects[i];
+
+		if (!is_of_pool(s, e) || s->watched != e->addr)
+			continue;
+		if (e->tid == s->finding.tid && begin >= s->finding.ts_ns)
+			continue;
+		state->late |= begin < s->finding.ts_ns;
+		remove_suspect(h, i, state);
+	}
+}
+
+/* All records are there but for such as their threads were not allowed to write any more, which
+ * only a pool has that is known to be late with them. */
+static void end_suspect(struct heap *h, size_t i)
+{
+	const struct suspect *s = &h->findings.suspects[i];
+	struct pool_state *state = state_of(process_of(h, s->finding.pid), &s->finding);
+
+	if (state && state->late && s->due_ns > h->findings.now_ns)
+		remove_suspect(h, i, state);
+	else
+		convict(h, i);
+}
+
+void verdict_end_pool(struct heap *h, struct pool_state *state, const struct event *e)
+{
+	for (size_t i = h->findings.suspect_count; state->suspects && i-- > 0;) {
+		if (is_of_pool(&h->findings.suspects[i], e))
+			convict(h, i);
+	}
+}
+
+void verdict_drop_pool(struct heap *h, struct pool_state *state, const struct event *e)
+{
+	for (size_t i = h->findings.suspect_count; state->suspects && i-- > 0;) {
+		if (is_of_pool(&h->findings.suspects[i], e))
+			remove_suspect(h, i, state);
+	}
+}
+
+void verdict_end_process(struct heap *h, uint32_t pid)
+{
+	for (size_t i = h->findings.suspect_count; i-- > 0;) {
+		if (h->findings.suspects[i].finding.pid == pid)
+			end_suspect(h, i);
+	}
+}
+
+void verdict_drop_process(struct heap *h, uint32_t pid)
+{
+	for (size_t i = h->findings.suspect_count; i-- > 0;) {
+		const struct finding *f = &h->findings.suspects[i].finding;
+
+		if (f->pid == pid)
+			remove_suspect(h, i, state_of(process_of(h, pid), f));
+	}
+}
+
+void heap_settle_findings(struct heap *h, uint64_t until_ns)
+{
+	for (size_t i = h->findings.suspect_count; i-- > 0;) {
+		if (until_ns == UINT64_MAX)
+			end_suspect(h, i);
+		else if (h->findings.suspects[i].due_ns <= until_ns)
+			convict(h, i);
+	}
+}
+
+void verdict_fini(struct heap *h)
+{
+	while (h->findings.suspect_count)
+		remove_suspect(h, h->findings.suspect_count - 1, NULL);
+	free(h->findings.suspects);
+	h->findings.suspects = NULL;
+}
