@@ -39,7 +39,7 @@ void check_fini_process(struct heap *h, struct heap_process *p)
 }
 
 struct finding check_found(const struct heap *h, const struct pool_state *state,
-			    const struct event *e, uint64_t pool, enum finding_check check)
+			   const struct event *e, uint64_t pool, enum finding_check check)
 {
 	struct finding f = {
 		.check = check,
@@ -87,7 +87,7 @@ void check_let_go(struct heap_process *p, struct pool_state *state, uint64_t poo
 }
 
 void check_start_anew(struct heap *h, struct heap_process *p, struct pool_state *state,
-		       const struct event *e)
+		      const struct event *e)
 {
 	check_let_go(p, state, e->pool);
 	drop_map(h, state);

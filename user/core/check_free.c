@@ -228,6 +228,7 @@ static bool add_leak(const void *key, void *value, void *context)
 struct leak_report {
 	struct heap *heap;
 	struct heap_process *process;
+	struct pool_state *state;
 	struct finding finding;
 };
 
@@ -240,10 +241,11 @@ static bool tell_leak(const void *key, void *value, void *context)
 	f.other_site = *(const uint64_t *)key;
 	f.other_tid = (uint32_t)leak->tid;
 	f.other_ns = leak->since_ns;
-	f.addr = f.addr ? f.addr : leak->addr;
+	f.addr = leak->addr;
 	f.chunks = leak->chunks;
 	f.chunk_bytes = leak->bytes;
-	verdict_tell(r->heap, r->process, &f);
+	if (verdict_is_sound(r->heap, r->state, &f, leak->since_ns))
+		verdict_tell(r->heap, r->process, &f);
 	return false;
 }
 
@@ -262,21 +264,21 @@ static void sweep_leaks(struct heap *h, struct heap_process *p, const struct poo
 
 static bool can_leak(const struct heap *h, const struct pool_state *state, const struct event *e)
 {
-	return checks_history(h, e) && state->live && !state->hidden && !heap_pool_is_arena(h, state);
+	return checks_history(h, e) && state->live && !state->hidden &&
+	       !heap_pool_is_arena(h, state);
 }
 
 static void check_leaks(struct heap *h, struct heap_process *p, struct pool_state *state,
 			const struct event *e)
 {
-	struct leak_report r = {.heap = h, .process = p};
+	struct leak_report r = {.heap = h, .process = p, .state = state};
 	struct leak_sweep s;
 
 	if (!can_leak(h, state, e))
 		return;
 	sweep_leaks(h, p, state, e->pool, &s);
 	r.finding = check_found(h, state, e, e->pool, FINDING_LEAKED);
-	if (s.sites.count && verdict_is_sound(h, state, &r.finding, UINT64_MAX))
-		table_sweep(&s.sites, tell_leak, &r);
+	table_sweep(&s.sites, tell_leak, &r);
 	table_fini(&s.sites);
 }
 

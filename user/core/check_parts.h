@@ -23,7 +23,8 @@ static inline bool is_judged(const struct pool_state *state, const struct heap_b
 	return block->since_ns > state->since_ns && !state->hidden;
 }
 
-static inline struct heap_block *block_at(const struct heap_process *p, uint64_t pool, uint64_t addr)
+static inline struct heap_block *block_at(const struct heap_process *p, uint64_t pool,
+					  uint64_t addr)
 {
 	struct heap_key key = {.pool = pool, .addr = addr};
 
@@ -34,8 +35,7 @@ static inline bool is_inside(const struct pool_state *state, const struct event 
 {
 	uint64_t offset = e->addr - state->base;
 
-	return e->addr >= state->base && offset <= state->bytes &&
-	       e->size <= state->bytes - offset;
+	return e->addr >= state->base && offset <= state->bytes && e->size <= state->bytes - offset;
 }
 
 /* The other side: where a chunk was handed out or freed. */

@@ -16,18 +16,19 @@
 #include <stdint.h>
 
 enum finding_check {
-	FINDING_OUTSIDE,       /* a chunk does not lie within the pool's region */
-	FINDING_MISALIGNED,    /* not on the boundary that the call asked for */
-	FINDING_OVERLAPPING,   /* shares bytes with a chunk that is in use */
-	FINDING_TWICE_OUT,     /* handed out while in use */
-	FINDING_TWICE_FREED,   /* freed, and not handed out since */
-	FINDING_OTHER_POOL,    /* freed to a pool that it is not of */
-	FINDING_LEAKED,        /* in use when its pool was destroyed */
-	FINDING_REGION_FREED,  /* the memory of the pool was freed under its chunks */
+	FINDING_OUTSIDE,      /* a chunk does not lie within the pool's region */
+	FINDING_MISALIGNED,   /* not on the boundary that the call asked for */
+	FINDING_OVERLAPPING,  /* shares bytes with a chunk that is in use */
+	FINDING_TWICE_OUT,    /* handed out while in use */
+	FINDING_TWICE_FREED,  /* freed, and not handed out since */
+	FINDING_OTHER_POOL,   /* freed to a pool that it is not of */
+	FINDING_LEAKED,       /* in use when its pool was destroyed */
+	FINDING_REGION_FREED, /* the memory of the pool was freed under its chunks */
 	FINDING_NR_CHECKS,
 };
 
-/* All pointers live until the callback returns, but for the pools' names: these, until heap_fini. */
+/* All pointers live until the callback returns, but for the pools' names: these, until heap_fini.
+ */
 struct finding {
 	enum finding_check check;
 	const char *pool;       /* name */
@@ -36,8 +37,8 @@ struct finding {
 	uint32_t pid, tid;
 	uint64_t ts_ns;     /* of the event that shows it */
 	uint64_t pool_addr; /* the pool's handle */
-	uint64_t addr;      /* the chunk; LEAKED: the first; REGION_FREED: the block that was freed */
-	uint64_t size, align; /* of the chunk, as asked for; 0: does not apply */
+	uint64_t addr; /* the chunk; LEAKED: the first; REGION_FREED: the block that was freed */
+	uint64_t size, align;  /* of the chunk, as asked for; 0: does not apply */
 	const uint64_t *stack; /* of this side, as in struct event … */
 	unsigned int frames;   /* … 0: the event carries none */
 	uint64_t other_site;   /* of the other side: return address into the caller; 0: unknown */

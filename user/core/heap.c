@@ -183,6 +183,10 @@ static bool claim_aside(struct heap *h, struct heap_process *p, const struct hea
 			continue;
 		note->old_known = true;
 		note->old_size = aside->size;
+		/* Which of the two is left is not certain: what is known of it begins with the
+		 * older. */
+		if (heap_key_is_pool(key) && aside->since_ns < block->since_ns)
+			block->since_ns = aside->since_ns;
 		h->superseded--;
 		remove_aside(p, key, block, depth);
 		if (block->gone && !block->under)

@@ -33,27 +33,27 @@ struct heap_block {
 			*/
 	bool gone : 1; /* freed itself: only those under it are waited for, or it is remembered */
 	bool remembered : 1; /* a chunk that was freed, kept for the checks */
-	bool away : 1;       /* a chunk that was freed to another pool: where it belongs, and there */
-	bool excess : 1;     /* freed once too often: its pool has it twice from then on */
+	bool away : 1;   /* a chunk that was freed to another pool: where it belongs, and there */
+	bool excess : 1; /* freed once too often: its pool has it twice from then on */
 };
 
 _Static_assert(HEAP_MAX_POOLS <= UINT16_MAX, "a block knows its pool's row");
 
 struct pool_state {
-	uint64_t row;      /* in pool_rows */
-	uint64_t live;     /* chunks */
-	uint64_t since_ns; /* chunks from before that are not judged */
-	uint64_t created_ns;            /* 0: it is not known how it began */
-	uint64_t base, bytes;           /* the region; 0 bytes: unknown */
-	uint64_t chunk_size, held;      /* held: the block that the region lies in; 0: unknown */
-	uint64_t largest;               /* chunk so far, in bytes */
-	struct starts starts;           /* of the live chunks in the region */
-	uint32_t suspects;              /* that wait for a late free of this pool */
-	bool exists;                    /* created, and not destroyed since */
-	bool late;                      /* has been seen to report a free too late */
-	bool hidden;                    /* not all its allocations are seen */
-	bool shared_known, shared;      /* with other processes */
-	bool unmapped;                  /* there is no room for a map of its chunks */
+	uint64_t row;              /* in pool_rows */
+	uint64_t live;             /* chunks */
+	uint64_t since_ns;         /* chunks from before that are not judged */
+	uint64_t created_ns;       /* 0: it is not known how it began */
+	uint64_t base, bytes;      /* the region; 0 bytes: unknown */
+	uint64_t chunk_size, held; /* held: the block that the region lies in; 0: unknown */
+	uint64_t largest;          /* chunk so far, in bytes */
+	struct starts starts;      /* of the live chunks in the region */
+	uint32_t suspects;         /* that wait for a late free of this pool */
+	bool exists;               /* created, and not destroyed since */
+	bool late;                 /* has been seen to report a free too late */
+	bool hidden;               /* not all its allocations are seen */
+	bool shared_known, shared; /* with other processes */
+	bool unmapped;             /* there is no room for a map of its chunks */
 };
 
 _Static_assert(sizeof(struct pool_state) % 8 == 0, "a table's values are words");

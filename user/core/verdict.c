@@ -47,10 +47,11 @@ uint64_t verdict_known_since(struct heap *h)
 static bool is_shared(struct heap *h, struct pool_state *state, const struct finding *f)
 {
 	const struct findings *c = &h->findings;
+	uint64_t addr = f->base ? f->base : f->addr; /* a misplaced chunk lies anywhere */
 
 	if (!state->shared_known) {
 		state->shared_known = true;
-		state->shared = c->is_shared && c->is_shared(c->context, f->pid, f->addr);
+		state->shared = c->is_shared && c->is_shared(c->context, f->pid, addr);
 	}
 	return state->shared;
 }
@@ -138,7 +139,8 @@ static void convict(struct heap *h, size_t i)
 	struct heap_process *p = process_of(h, s.finding.pid);
 	struct pool_state *state = state_of(p, &s.finding);
 
-	if (state && !heap_pool_is_arena(h, state) && verdict_is_sound(h, state, &s.finding, s.since_ns))
+	if (state && !heap_pool_is_arena(h, state) &&
+	    verdict_is_sound(h, state, &s.finding, s.since_ns))
 		tell(h, p, &s.finding, &s.key, s.times);
 	remove_suspect(h, i, state);
 }
