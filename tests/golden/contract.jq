@@ -63,6 +63,36 @@ def check_event($n):
    else error("line \($n): kind \(.kind)") end),
   ((.stack // [])[] | check_frame($n));
 
+def check_names: ["chunk-outside-region", "misaligned", "overlapping", "handed-out-twice", "freed-twice",
+                  "freed-to-other-pool", "leaked-at-destroy", "region-freed-while-live"];
+
+def check_counts($n; names):
+  to_entries[]
+  | if ([.key] - names == []) and (.value | whole) and .value > 0 then empty
+    else error("line \($n): no such check, or no count: \(.key)") end;
+
+def check_finding($n):
+  check($n; {type: "text", check: "text", pool: "text", pool_addr: "address", ts_ns: "whole",
+             pid: "whole", tid: "whole", comm: "text", addr: "address", size: "whole",
+             align: "whole", chunks: "whole", bytes: "whole", region: "object", stack: "list",
+             other_pool: "text", other_addr: "address", other_size: "whole", other_tid: "whole",
+             other_ts_ns: "whole", other_stack: "list"};
+        ["check", "pool", "pool_addr", "ts_ns", "pid", "tid", "comm", "addr"]),
+  (if [.check] - check_names == [] then empty else error("line \($n): check \(.check)") end),
+  together($n; ["chunks", "bytes"]),
+  together($n; ["other_addr", "other_size"]),
+  (if has("size") != has("chunks") then empty
+   else error("line \($n): neither a chunk nor a number of them, or both") end),
+  (if (.check == "freed-to-other-pool") == has("other_pool") then empty
+   else error("line \($n): an other pool, or none") end),
+  (if ((.check | IN("chunk-outside-region", "misaligned")) or has("other_stack"))
+      and (.check == "leaked-at-destroy" or has("stack")) then empty
+   else error("line \($n): a side is missing") end),
+  ((.region // empty) | check($n; {base: "address", bytes: "whole", chunk_size: "whole"};
+                              ["base", "bytes", "chunk_size"])),
+  ((.stack // [])[] | check_frame($n)),
+  ((.other_stack // [])[] | check_frame($n));
+
 def check_bucket($n):
   check($n; {lo: "whole", hi: "whole", count: "whole"}; ["lo", "hi", "count"]),
   (if .lo < .hi then empty else error("line \($n): an empty bucket") end);
@@ -85,12 +115,16 @@ def check_books($n):
              ignored: "whole", main_left: "whole", untracked: "whole", unfollowed: "whole",
              late_probes: "whole", late_ns: "whole", inherited_frees: "whole",
              live_of_ended: "object", live_estimated: "object", sample_bytes: "whole",
-             calls_counted: "whole", command: "text"};
+             calls_counted: "whole", command: "text", findings: "object", findings_seen: "object",
+             findings_doubtful: "whole", findings_refused: "whole"};
         ["calls", "lost", "events", "entered", "in_flight"]),
   (.calls[] | check($n; total_types; ["count"]), together($n; ["weighted_bytes", "weighted_count"])),
   ((.live // empty) | check($n; live_types; ["blocks", "bytes"])),
   ((.live_of_ended // empty) | check($n; live_types; ["blocks", "bytes"])),
   ((.live_estimated // empty) | check($n; estimate_types; ["blocks", "bytes"])),
+  together($n; ["findings", "findings_seen"]),
+  ((.findings // {}) | check_counts($n; check_names)),
+  (.findings as $told | (.findings_seen // {}) | check_counts($n; $told | keys)),
   together($n; ["late_probes", "late_ns"]),
   together($n; ["sample_bytes", "calls_counted"]),
   (if .live then together($n; ["sample_bytes", "live_estimated"]) else empty end),
@@ -110,6 +144,7 @@ def check_books($n):
 def check_line($n):
   if .type == "start" then check_start($n)
   elif .type == "event" then check_event($n)
+  elif .type == "finding" then check_finding($n)
   elif .type == "histogram" then check_histogram($n)
   elif .type == "interim" or .type == "summary" then check_books($n)
   else error("line \($n): type \(.type)") end;
@@ -119,6 +154,8 @@ def check_line($n):
 | (range(length) as $i | $lines[$i] | check_line($i + 1)),
   (if $lines[0].type != "start" then error("the first line is not the start")
    elif $lines[-1].type != "summary" then error("the last line is not the summary")
+   elif ([$lines[] | select(.type == "finding") | .check] | group_by(.) | map({key: .[0], value: length}) | from_entries)
+        != ($lines[-1].findings // {}) then error("the findings are not those of the summary")
    elif [$lines[] | select(.type == "start" or .type == "summary")] | length != 2
    then error("more than one start or summary")
    else true end)

@@ -161,7 +161,7 @@ static void test_overlapping_above(void **state)
 	assert_int_equal(f->other_addr, BASE + 100);
 	assert_int_equal(f->other_size, CHUNK);
 	assert_int_equal(f->other_tid, T2);
-	assert_int_equal(f->other_ns, now - 1000);
+	assert_int_equal(f->other_ns, now - LATE - 1000);
 }
 
 static void test_overlapping_below(void **state)

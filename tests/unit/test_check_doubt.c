@@ -305,26 +305,8 @@ static void test_much_later(void **state)
 	assert_one(FINDING_TWICE_OUT);
 }
 
-/* A pool that is late with its records, and a process that was killed with one outstanding. */
+/* Its threads may have been killed with such a record unwritten. */
 static void test_killed_while_late(void **state)
-{
-	uint64_t freed;
-
-	(void)state;
-	create();
-	use_pool();
-	for (uint64_t i = 0; i < 2; i++) {
-		take_by(T1, BASE + i * CHUNK, SITE_A);
-		freed = now + 100;
-		take_by(T2, BASE + i * CHUNK, SITE_B);
-		if (i == 0)
-			give_late(T1, BASE, freed);
-	}
-	heap_end_process(&heap, PID);
-	assert_none();
-}
-
-static void test_process_ends(void **state)
 {
 	(void)state;
 	create();
@@ -332,9 +314,33 @@ static void test_process_ends(void **state)
 	take_by(T1, BASE, SITE_A);
 	take_by(T2, BASE, SITE_B);
 	heap_end_process(&heap, PID);
+	assert_none();
+}
+
+/* Where there is but one thread, none was. */
+static void test_process_ends(void **state)
+{
+	(void)state;
+	create();
+	use_pool();
+	take_by(T1, BASE, SITE_A);
+	take_by(T1, BASE, SITE_B);
+	heap_end_process(&heap, PID);
 	assert_one(FINDING_TWICE_OUT); /* and nothing leaked: it was not destroyed */
 	settle();
 	assert_int_equal(found.count, 1);
+}
+
+static void test_process_ends_long_after(void **state)
+{
+	(void)state;
+	create();
+	use_pool();
+	take_by(T1, BASE, SITE_A);
+	take_by(T2, BASE, SITE_B);
+	now += LATE;
+	event_by(OTHER, OTHER, alloc_of(OTHER, BLOCK, 8), SITE_A);
+	assert_one(FINDING_TWICE_OUT);
 }
 
 static void test_settled_up_to(void **state)
@@ -373,6 +379,10 @@ static void test_late_free_from_before(void **state)
 	give_by(T2, BASE, SITE_F);
 	give_late(T1, BASE, now - 500);
 	give_by(T1, BASE, SITE_F);
+	/* the late one first */
+	take_by(T2, BASE + CHUNK, SITE_A);
+	give_by(T1, BASE + CHUNK, SITE_F);
+	give_by(T1, BASE + CHUNK, SITE_F);
 	assert_none();
 }
 
@@ -633,6 +643,7 @@ int main(void)
 		CHECK_TEST(test_much_later),
 		CHECK_TEST(test_killed_while_late),
 		CHECK_TEST(test_process_ends),
+		CHECK_TEST(test_process_ends_long_after),
 		CHECK_TEST(test_settled_up_to),
 		CHECK_TEST(test_late_attach),
 		CHECK_TEST(test_late_free_from_before),

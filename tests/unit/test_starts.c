@@ -118,20 +118,11 @@ static void test_outside(void **state)
 	starts_fini(&map);
 }
 
-static void test_no_memory(void **state)
-{
-	(void)state;
-	assert_true(starts_init(&map, 0x1000, UINT64_MAX / 2) < 0);
-	assert_null(map.words);
-	starts_fini(&map);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_against_an_array),
 		cmocka_unit_test(test_outside),
-		cmocka_unit_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests_name("starts", tests, NULL, NULL);

@@ -12,6 +12,7 @@
 
 void check_init_process(struct heap_process *p)
 {
+	p->one_thread = true;
 	table_init(&p->held, sizeof(uint64_t), sizeof(uint64_t), 1 << 20);
 }
 
@@ -113,6 +114,7 @@ void check_create(struct heap *h, struct heap_process *p, struct pool_state *sta
 	if (again)
 		return;
 	state->created_ns = e->ts_ns;
+	state->created_site = e->frames ? e->stack[0] : 0;
 	state->base = e->base;
 	state->bytes = e->size;
 	state->chunk_size = e->chunk_size;
@@ -135,6 +137,7 @@ static void tell_place(struct heap *h, struct heap_process *p, struct pool_state
 	f.size = e->size;
 	f.align = e->align;
 	f.other_ns = state->created_ns;
+	f.other_site = state->created_site;
 	f.base = state->base;
 	f.bytes = state->bytes;
 	f.chunk_size = state->chunk_size;
@@ -243,6 +246,7 @@ void check_alloc(struct heap *h, struct heap_process *p, struct pool_state *stat
 
 	if (!checks_any(h, e))
 		return;
+	check_thread(p, e);
 	if (older)
 		reuse(h, p, state, older);
 	well_placed = check_place(h, p, state, e, older);

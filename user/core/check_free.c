@@ -38,9 +38,16 @@ static void make_room(struct heap *h, struct heap_process *p)
 void check_free(struct heap *h, struct heap_process *p, struct pool_state *state,
 		const struct event *e)
 {
+	check_thread(p, e);
 	if (state->suspects)
 		verdict_acquit(h, state, e);
 	make_room(h, p);
+}
+
+/* No free that was over before comes as late as this one. */
+static bool is_long_after(const struct event *e, const struct heap_block *block)
+{
+	return event_begin_ns(e) > block->since_ns + VERDICT_LATE_NS;
 }
 
 bool check_remember(struct heap *h, struct heap_process *p, struct pool_state *state,
@@ -57,6 +64,8 @@ bool check_remember(struct heap *h, struct heap_process *p, struct pool_state *s
 		return false;
 	}
 	block->gone = block->remembered = true;
+	block->sure_by_thread = e->tid == block->tid;
+	block->sure_by_time = is_long_after(e, block);
 	block->since_ns = event_end_ns(e);
 	block->site = e->frames ? e->stack[0] : 0;
 	block->tid = e->tid;
@@ -75,13 +84,19 @@ void check_forget(struct heap *h, struct heap_process *p, const struct heap_bloc
 
 /*
  * Each free comes after its own allocation, however late: one too many is one, when all was seen.
- * When the pool had begun before, it may be the late one of a hand-out that was not seen, unless
- * the very thread that freed the chunk does it again, or much later.
+ * When the pool had begun before, one of the two may be the late one of a hand-out that was not
+ * seen.
  */
+static bool are_both_sure(const struct event *e, const struct heap_block *block)
+{
+	if (block->sure_by_time)
+		return true;
+	return block->sure_by_thread && (e->tid == block->tid || is_long_after(e, block));
+}
+
 static void check_twice_freed(struct heap *h, struct heap_process *p, struct pool_state *state,
 			      const struct event *e, struct heap_block *block)
 {
-	bool much_later = event_begin_ns(e) > block->since_ns + VERDICT_LATE_NS;
 	struct finding f = check_found(h, state, e, e->pool, FINDING_TWICE_FREED);
 	uint64_t since = block->since_ns;
 
@@ -89,7 +104,7 @@ static void check_twice_freed(struct heap *h, struct heap_process *p, struct poo
 	set_other(&f, block);
 	block->excess = true;
 	if (!is_complete(h, state)) {
-		if (e->tid != block->tid && !much_later)
+		if (!are_both_sure(e, block))
 			return;
 		since = since > VERDICT_LATE_NS ? since - VERDICT_LATE_NS : 0;
 	}

@@ -46,6 +46,14 @@ static inline void set_other(struct finding *f, const struct heap_block *block)
 	f->other_ns = block->since_ns;
 }
 
+static inline void check_thread(struct heap_process *p, const struct event *e)
+{
+	if (!p->tid)
+		p->tid = e->tid;
+	else if (p->tid != e->tid)
+		p->one_thread = false;
+}
+
 /* This side of a finding: the event, in the pool of that handle. */
 struct finding check_found(const struct heap *h, const struct pool_state *state,
 			   const struct event *e, uint64_t pool, enum finding_check check);

@@ -13,7 +13,9 @@ struct heap_process {
 	struct table held;   /* address of a block that holds a pool's region -> that pool's */
 	struct table told;   /* what was found: struct told_key -> nothing */
 	uint64_t remembered; /* freed chunks among the blocks */
-	uint64_t forked;     /* seen to be made, and its image is its parent's */
+	uint32_t tid;        /* of its pools' first event */
+	bool one_thread;     /* all other events of its pools are of that thread, too */
+	bool forked;         /* seen to be made, and its image is its parent's */
 };
 
 /* Where an event belongs. */
@@ -33,7 +35,10 @@ struct heap_block {
 			*/
 	bool gone : 1; /* freed itself: only those under it are waited for, or it is remembered */
 	bool remembered : 1; /* a chunk that was freed, kept for the checks */
-	bool away : 1;   /* a chunk that was freed to another pool: where it belongs, and there */
+	bool away : 1; /* a chunk that was freed to another pool: where it belongs, and there */
+	/* Remembered: the free was that of this hand-out, since it was done by the thread that had
+	 * got it, or long after; not the late one of an older hand-out that was not seen. */
+	bool sure_by_thread : 1, sure_by_time : 1;
 	bool excess : 1; /* freed once too often: its pool has it twice from then on */
 };
 
@@ -44,13 +49,13 @@ struct pool_state {
 	uint64_t live;             /* chunks */
 	uint64_t since_ns;         /* chunks from before that are not judged */
 	uint64_t created_ns;       /* 0: it is not known how it began */
+	uint64_t created_site;     /* return address into who made it; 0: unknown */
 	uint64_t base, bytes;      /* the region; 0 bytes: unknown */
 	uint64_t chunk_size, held; /* held: the block that the region lies in; 0: unknown */
 	uint64_t largest;          /* chunk so far, in bytes */
 	struct starts starts;      /* of the live chunks in the region */
 	uint32_t suspects;         /* that wait for a late free of this pool */
 	bool exists;               /* created, and not destroyed since */
-	bool late;                 /* has been seen to report a free too late */
 	bool hidden;               /* not all its allocations are seen */
 	bool shared_known, shared; /* with other processes */
 	bool unmapped;             /* there is no room for a map of its chunks */

@@ -227,22 +227,21 @@ void verdict_acquit(struct heap *h, struct pool_state *state, const struct event
 			continue;
 		if (e->tid == s->finding.tid && begin >= s->finding.ts_ns)
 			continue;
-		state->late |= begin < s->finding.ts_ns;
 		remove_suspect(h, i, state);
 	}
 }
 
-/* All records are there but for such as their threads were not allowed to write any more, which
- * only a pool has that is known to be late with them. */
+/* No record comes any more: of a thread that was not allowed to write it, either. Where there never
+ * was but one thread, none is missing. */
 static void end_suspect(struct heap *h, size_t i)
 {
 	const struct suspect *s = &h->findings.suspects[i];
-	struct pool_state *state = state_of(process_of(h, s->finding.pid), &s->finding);
+	const struct heap_process *p = process_of(h, s->finding.pid);
 
-	if (state && state->late && s->due_ns > h->findings.now_ns)
-		remove_suspect(h, i, state);
-	else
+	if (p && (p->one_thread || s->due_ns <= h->findings.now_ns))
 		convict(h, i);
+	else
+		remove_suspect(h, i, state_of(process_of(h, s->finding.pid), &s->finding));
 }
 
 void verdict_end_pool(struct heap *h, struct pool_state *state, const struct event *e)
@@ -279,12 +278,26 @@ void verdict_drop_process(struct heap *h, uint32_t pid)
 	}
 }
 
+/* The one that has waited longest, if it is due by then; its place, or that behind the last. */
+static size_t next_due(const struct findings *c, uint64_t until_ns)
+{
+	size_t next = c->suspect_count;
+
+	for (size_t i = 0; i < c->suspect_count; i++) {
+		if (c->suspects[i].due_ns > until_ns)
+			continue;
+		if (next == c->suspect_count || c->suspects[i].due_ns < c->suspects[next].due_ns)
+			next = i;
+	}
+	return next;
+}
+
 void heap_settle_findings(struct heap *h, uint64_t until_ns)
 {
-	for (size_t i = h->findings.suspect_count; i-- > 0;) {
+	for (size_t i; (i = next_due(&h->findings, until_ns)) < h->findings.suspect_count;) {
 		if (until_ns == UINT64_MAX)
 			end_suspect(h, i);
-		else if (h->findings.suspects[i].due_ns <= until_ns)
+		else
 			convict(h, i);
 	}
 }

@@ -161,6 +161,27 @@ static void write_live(struct sink *s, const struct report *r)
 			h->refused);
 }
 
+/* Each was told once, above. */
+static void write_findings(FILE *out, const struct findings *found)
+{
+	for (enum finding_check i = 0; i < FINDING_NR_CHECKS; i++) {
+		if (!found->told[i])
+			continue;
+		fprintf(out, "!! %s: %" PRIu64, finding_name(i), found->told[i]);
+		if (found->seen[i] > found->told[i])
+			fprintf(out, ", seen %" PRIu64 " times", found->seen[i]);
+		fputc('\n', out);
+	}
+	if (found->doubtful)
+		fprintf(out,
+			"what looks wrong with pools and may come of the losses, not told: %" PRIu64
+			"\n",
+			found->doubtful);
+	if (found->refused)
+		fprintf(out, "chunks and pools beyond the caps of the checks: %" PRIu64 "\n",
+			found->refused);
+}
+
 static void write_losses(FILE *out, const struct report *r)
 {
 	char late[16];
@@ -226,6 +247,7 @@ void books_write(struct sink *s, const struct report *r)
 			h->ignored);
 	write_calls(s, r);
 	write_live(s, r);
+	write_findings(s->out, &h->findings);
 	write_losses(s->out, r);
 	if (r->fate)
 		fprintf(s->out, "command: %s\n", r->fate);

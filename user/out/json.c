@@ -211,6 +211,29 @@ static void set_late(json_t *o, const struct report *r)
 	json_object_set_new(o, "late_ns", json_count(r->late_ns));
 }
 
+/* Found, each once, and how often it was seen. */
+static void set_findings(json_t *o, const struct findings *found)
+{
+	json_t *told = json_object(), *seen = json_object();
+
+	for (enum finding_check i = 0; i < FINDING_NR_CHECKS; i++) {
+		if (!found->told[i])
+			continue;
+		json_object_set_new(told, finding_name(i), json_count(found->told[i]));
+		json_object_set_new(seen, finding_name(i), json_count(found->seen[i]));
+	}
+	if (json_object_size(told)) {
+		json_object_set(o, "findings", told);
+		json_object_set(o, "findings_seen", seen);
+	}
+	json_decref(told);
+	json_decref(seen);
+	if (found->doubtful)
+		json_object_set_new(o, "findings_doubtful", json_count(found->doubtful));
+	if (found->refused)
+		json_object_set_new(o, "findings_refused", json_count(found->refused));
+}
+
 void json_books(struct sink *s, const struct report *r)
 {
 	const struct heap *h = r->heap;
@@ -227,6 +250,7 @@ void json_books(struct sink *s, const struct report *r)
 	}
 	if (h->pool_count)
 		json_object_set_new(o, "pools", pools(h));
+	set_findings(o, &h->findings);
 	json_object_set_new(o, "lost", lost(r));
 	json_object_set_new(o, "unreadable_stacks",
 			    json_count(r->counters[EVENT_UNREADABLE_STACK]));

@@ -16,6 +16,12 @@ json_t *json_text(const char *text);
 json_t *json_address(uint64_t address); /* "0x…" */
 json_t *json_count(uint64_t n);         /* jansson's integers are signed: clamped */
 
+/* An array of frames, the caller first; inlined ones have entries of their own. */
+json_t *json_stack(const struct sink *s, uint32_t pid, const uint64_t *stack, unsigned int frames);
+
+/* The line of a finding. */
+void json_finding(struct sink *s, const struct finding *f);
+
 /* Writes the object as one line, and drops the reference. */
 void json_line(FILE *out, json_t *object);
 

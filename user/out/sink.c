@@ -59,9 +59,9 @@ const char *sink_call_name(const struct sink *s, const struct event *e,
 	return buf;
 }
 
-struct sym_stack sink_frames(const struct sink *s, const struct event *e, unsigned int i)
+struct sym_stack sink_frames(const struct sink *s, uint32_t pid, uint64_t word)
 {
-	return symbolizer_resolve(s->info->symbolizer, (pid_t)e->pid, e->stack[i], true);
+	return symbolizer_resolve(s->info->symbolizer, (pid_t)pid, word, true);
 }
 
 uint64_t sink_weight(const struct sink *s, const struct event *e)
@@ -75,11 +75,13 @@ uint64_t sink_weight(const struct sink *s, const struct event *e)
 	return (uint64_t)(heap_weighted_bytes(e->size, s->info->sample_bytes) + 0.5);
 }
 
-unsigned int sink_depth(const struct sink *s, const struct event *e)
+unsigned int sink_depth(const struct sink *s, uint32_t pid, const uint64_t *stack,
+			unsigned int frames)
 {
-	unsigned int depth = e->frames ? 1 : 0;
+	unsigned int depth = frames ? 1 : 0;
 
-	while (depth < e->frames && strcmp(sink_frames(s, e, depth).frames[0].module, "[unknown]"))
+	while (depth < frames &&
+	       strcmp(sink_frames(s, pid, stack[depth]).frames[0].module, "[unknown]"))
 		depth++;
 	return depth;
 }

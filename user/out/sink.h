@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where events end: a format is one file and one row of the table in sink.c. A sink is told that
- * the run starts, every event, now and then an interim report, and the end. A NULL slot means not
- * interested. Slots never fail by themselves: they write to `out`, and the run looks at
- * ferror(out).
+ * the run starts, every event, what a pool did wrong, now and then an interim report, and the end.
+ * A NULL slot means not interested. Slots never fail by themselves: they write to `out`, and the
+ * run looks at ferror(out).
  */
 #ifndef ALLOCTRACE_OUT_SINK_H
 #define ALLOCTRACE_OUT_SINK_H
@@ -78,6 +78,7 @@ struct sink_ops {
 	size_t state_size;
 	void (*start)(struct sink *s);
 	void (*event)(struct sink *s, const struct event *e, const struct heap_note *note);
+	void (*finding)(struct sink *s, const struct finding *f);
 	void (*tick)(struct sink *s, const struct report *r);
 	void (*finish)(struct sink *s, const struct report *r);
 	void (*fini)(struct sink *s); /* frees what the state owns */
@@ -109,14 +110,15 @@ const char *sink_call_name(const struct sink *s, const struct event *e,
 uint64_t sink_weight(const struct sink *s, const struct event *e);
 
 /*
- * How many words of the event's stack are to be believed. A walk by frame pointers through code
+ * How many words of a stack are to be believed. A walk by frame pointers through code
  * that has none ends in garbage: what follows the first word that is no code of the process is not
  * shown.
  */
-unsigned int sink_depth(const struct sink *s, const struct event *e);
+unsigned int sink_depth(const struct sink *s, uint32_t pid, const uint64_t *stack,
+			unsigned int frames);
 
-/* The frames of word `i` of the event's stack. Word 0 of a pool that names no caller is the probe
- * itself. */
-struct sym_stack sink_frames(const struct sink *s, const struct event *e, unsigned int i);
+/* The frames of one word of a stack of that process. Word 0 of a pool that names no caller is the
+ * probe itself. */
+struct sym_stack sink_frames(const struct sink *s, uint32_t pid, uint64_t word);
 
 #endif

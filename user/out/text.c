@@ -12,7 +12,7 @@
 
 #include "core/log.h"
 #include "out/books.h"
-#include "out/sink.h"
+#include "out/text.h"
 
 /* One pair of buffers a line: a name is at most 4 KiB in ELF files that anyone still loads. */
 struct text_state {
@@ -27,7 +27,7 @@ static void start(struct sink *s)
 	      s->out);
 }
 
-static void write_frame(struct sink *s, const struct sym_frame *f)
+void text_frame(struct sink *s, const struct sym_frame *f)
 {
 	struct text_state *state = s->state;
 	const char *function = "";
@@ -63,23 +63,23 @@ static void write_location(struct sink *s, const struct event *e)
 		      s->out);
 		return;
 	}
-	stack = sink_frames(s, e, 0);
-	write_frame(s, &stack.frames[0]);
+	stack = sink_frames(s, e->pid, e->stack[0]);
+	text_frame(s, &stack.frames[0]);
 }
 
 /* What is above the location, one line a frame. */
 static void write_stack(struct sink *s, const struct event *e)
 {
-	unsigned int depth = sink_depth(s, e);
+	unsigned int depth = sink_depth(s, e->pid, e->stack, e->frames);
 
 	for (unsigned int i = 0; i < depth; i++) {
-		struct sym_stack stack = sink_frames(s, e, i);
+		struct sym_stack stack = sink_frames(s, e->pid, e->stack[i]);
 
 		for (size_t k = 0; k < stack.count; k++) {
 			if (i == 0 && k == 0)
 				continue;
 			fputs("\n                  ", s->out);
-			write_frame(s, &stack.frames[k]);
+			text_frame(s, &stack.frames[k]);
 		}
 	}
 	if (depth < e->frames)
@@ -179,6 +179,7 @@ const struct sink_ops text_trace_sink = {
 	.state_size = sizeof(struct text_state),
 	.start = start,
 	.event = event,
+	.finding = text_finding,
 	.tick = books_write,
 	.finish = books_write,
 };

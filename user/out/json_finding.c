@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+/* Stacks, and what a pool did wrong, as JSON: both sides resolved. */
+#include "out/json.h"
+
+static json_t *frame(const struct sym_frame *f)
+{
+	json_t *o = json_object();
+
+	if (f->function)
+		json_object_set_new(o, "function", json_text(f->function));
+	if (f->file) {
+		json_object_set_new(o, "file", json_text(f->file));
+		json_object_set_new(o, "line", json_integer(f->line));
+		if (f->column)
+			json_object_set_new(o, "column", json_integer(f->column));
+	}
+	json_object_set_new(o, "module", json_text(f->module));
+	if (f->inlined)
+		json_object_set_new(o, "inlined", json_true());
+	else
+		json_object_set_new(o, "offset", json_address(f->offset));
+	json_object_set_new(o, "module_offset", json_address(f->module_offset));
+	return o;
+}
+
+json_t *json_stack(const struct sink *s, uint32_t pid, const uint64_t *stack, unsigned int frames)
+{
+	json_t *all = json_array();
+	unsigned int depth = sink_depth(s, pid, stack, frames);
+
+	for (unsigned int i = 0; i < depth; i++) {
+		struct sym_stack inner = sink_frames(s, pid, stack[i]);
+
+		for (size_t k = 0; k < inner.count; k++)
+			json_array_append_new(all, frame(&inner.frames[k]));
+	}
+	return all;
+}
+
+/* The region that the pool announced when it was made. */
+static json_t *region(const struct finding *f)
+{
+	return json_pack("{s:o,s:o,s:o}", "base", json_address(f->base), "bytes",
+			 json_count(f->bytes), "chunk_size", json_count(f->chunk_size));
+}
+
+static void set_chunk(json_t *o, const struct finding *f)
+{
+	json_object_set_new(o, "addr", json_address(f->addr));
+	if (f->chunks) {
+		json_object_set_new(o, "chunks", json_count(f->chunks));
+		json_object_set_new(o, "bytes", json_count(f->chunk_bytes));
+	} else {
+		json_object_set_new(o, "size", json_count(f->size));
+	}
+	if (f->align)
+		json_object_set_new(o, "align", json_count(f->align));
+	if (f->base)
+		json_object_set_new(o, "region", region(f));
+}
+
+static void set_other(json_t *o, const struct sink *s, const struct finding *f)
+{
+	if (f->other_pool)
+		json_object_set_new(o, "other_pool", json_text(f->other_pool));
+	if (f->other_addr) {
+		json_object_set_new(o, "other_addr", json_address(f->other_addr));
+		json_object_set_new(o, "other_size", json_count(f->other_size));
+	}
+	if (f->other_tid)
+		json_object_set_new(o, "other_tid", json_count(f->other_tid));
+	if (f->other_ns)
+		json_object_set_new(o, "other_ts_ns", json_count(f->other_ns));
+	if (f->other_site)
+		json_object_set_new(o, "other_stack", json_stack(s, f->pid, &f->other_site, 1));
+}
+
+void json_finding(struct sink *s, const struct finding *f)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "type", json_string("finding"));
+	json_object_set_new(o, "check", json_string(finding_name(f->check)));
+	json_object_set_new(o, "pool", json_text(f->pool));
+	json_object_set_new(o, "pool_addr", json_address(f->pool_addr));
+	json_object_set_new(o, "ts_ns", json_count(f->ts_ns));
+	json_object_set_new(o, "pid", json_count(f->pid));
+	json_object_set_new(o, "tid", json_count(f->tid));
+	json_object_set_new(o, "comm", json_text(f->comm));
+	set_chunk(o, f);
+	if (f->frames && f->stack[0])
+		json_object_set_new(o, "stack", json_stack(s, f->pid, f->stack, f->frames));
+	set_other(o, s, f);
+	json_line(s->out, o);
+}
