@@ -163,6 +163,24 @@ static inline const struct finding *assert_one(enum finding_check check)
 	return &found.all[0];
 }
 
+static inline void assert_sides(const struct finding *f, uint64_t site, uint64_t other_site)
+{
+	assert_int_equal(f->frames, site != 0);
+	assert_int_equal(f->other_site, other_site);
+	assert_string_equal(f->pool, "pool");
+	assert_int_equal(f->pool_addr, POOL);
+	assert_int_equal(f->pid, PID);
+}
+
+/* Two pools, one of which lies in a block of malloc's. */
+static inline void begin_wrongs(void)
+{
+	event_by(PID, T1, alloc_of(PID, BASE, BYTES), SITE_A);
+	create_at(OTHER_POOL, "other", 0x50000, BYTES);
+	create();
+	use_pool();
+}
+
 #define CHECK_TEST(function) cmocka_unit_test_setup_teardown(function, setup_checks, teardown)
 
 #endif
