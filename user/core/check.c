@@ -108,7 +108,7 @@ void check_create(struct heap *h, struct heap_process *p, struct pool_state *sta
 
 	if (!checks_any(h, e))
 		return;
-	verdict_drop_pool(h, state, e);
+	doubt_drop_pool(h, state, e);
 	check_start_anew(h, p, state, e);
 	state->exists = true;
 	if (again)
@@ -141,8 +141,8 @@ static void tell_place(struct heap *h, struct heap_process *p, struct pool_state
 	f.base = state->base;
 	f.bytes = state->bytes;
 	f.chunk_size = state->chunk_size;
-	if (verdict_is_sound(h, state, &f, state->created_ns))
-		verdict_tell(h, p, &f);
+	if (doubt_is_sound(h, state, &f, state->created_ns))
+		doubt_tell(h, p, &f);
 }
 
 /* False: it does not lie where it may. */
@@ -213,7 +213,7 @@ static void check_neighbours(struct heap *h, struct heap_process *p, struct pool
 	f.other_addr = at;
 	f.other_size = block->size;
 	set_other(&f, block);
-	verdict_wait(h, p, state, &f, at, block->since_ns);
+	doubt_wait(h, p, state, &f, at, block->since_ns);
 }
 
 static void check_twice_out(struct heap *h, struct heap_process *p, struct pool_state *state,
@@ -226,7 +226,7 @@ static void check_twice_out(struct heap *h, struct heap_process *p, struct pool_
 	f = check_found(h, state, e, e->pool, FINDING_TWICE_OUT);
 	f.size = e->size;
 	set_other(&f, older);
-	verdict_wait(h, p, state, &f, e->addr, older->since_ns);
+	doubt_wait(h, p, state, &f, e->addr, older->since_ns);
 }
 
 /* It was remembered, and is handed out again. What it was in an older pool says nothing. */

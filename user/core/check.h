@@ -16,7 +16,7 @@
 #define ALLOCTRACE_CORE_CHECK_H
 
 #include "core/heap_state.h"
-#include "core/verdict.h"
+#include "core/doubt.h"
 
 void check_init_process(struct heap_process *p);
 void check_fini_process(struct heap *h, struct heap_process *p);

@@ -14,7 +14,7 @@
 static bool is_complete(struct heap *h, const struct pool_state *state)
 {
 	return state->created_ns > h->findings.lost_ns &&
-	       state->created_ns > verdict_known_since(h);
+	       state->created_ns > doubt_known_since(h);
 }
 
 static bool forget_remembered(const void *key, void *value, void *context)
@@ -40,14 +40,14 @@ void check_free(struct heap *h, struct heap_process *p, struct pool_state *state
 {
 	check_thread(p, e);
 	if (state->suspects)
-		verdict_acquit(h, state, e);
+		doubt_acquit(h, state, e);
 	make_room(h, p);
 }
 
 /* No free that was over before comes as late as this one. */
 static bool is_long_after(const struct event *e, const struct heap_block *block)
 {
-	return event_begin_ns(e) > block->since_ns + VERDICT_LATE_NS;
+	return event_begin_ns(e) > block->since_ns + DOUBT_LATE_NS;
 }
 
 bool check_remember(struct heap *h, struct heap_process *p, struct pool_state *state,
@@ -106,10 +106,10 @@ static void check_twice_freed(struct heap *h, struct heap_process *p, struct poo
 	if (!is_complete(h, state)) {
 		if (!are_both_sure(e, block))
 			return;
-		since = since > VERDICT_LATE_NS ? since - VERDICT_LATE_NS : 0;
+		since = since > DOUBT_LATE_NS ? since - DOUBT_LATE_NS : 0;
 	}
-	if (verdict_is_sound(h, state, &f, since))
-		verdict_tell(h, p, &f);
+	if (doubt_is_sound(h, state, &f, since))
+		doubt_tell(h, p, &f);
 }
 
 struct owner_search {
@@ -179,8 +179,8 @@ static bool check_other_pool(struct heap *h, struct heap_process *p, const struc
 	f.other_pool = h->pool_rows[s.state->row].name;
 	f.size = s.block->size;
 	set_other(&f, s.block);
-	if (!heap_pool_is_arena(h, s.state) && verdict_is_sound(h, s.state, &f, s.block->since_ns))
-		verdict_tell(h, p, &f);
+	if (!heap_pool_is_arena(h, s.state) && doubt_is_sound(h, s.state, &f, s.block->since_ns))
+		doubt_tell(h, p, &f);
 	move_away(h, p, e, s.block);
 	return true;
 }
@@ -259,8 +259,8 @@ static bool tell_leak(const void *key, void *value, void *context)
 	f.addr = leak->addr;
 	f.chunks = leak->chunks;
 	f.chunk_bytes = leak->bytes;
-	if (verdict_is_sound(r->heap, r->state, &f, leak->since_ns))
-		verdict_tell(r->heap, r->process, &f);
+	if (doubt_is_sound(r->heap, r->state, &f, leak->since_ns))
+		doubt_tell(r->heap, r->process, &f);
 	return false;
 }
 
@@ -268,7 +268,7 @@ static bool tell_leak(const void *key, void *value, void *context)
 static void sweep_leaks(struct heap *h, struct heap_process *p, const struct pool_state *state,
 			uint64_t pool, struct leak_sweep *s)
 {
-	uint64_t known = verdict_known_since(h);
+	uint64_t known = doubt_known_since(h);
 
 	*s = (struct leak_sweep){.pool = pool,
 				 .since_ns = known > state->since_ns ? known : state->since_ns};
@@ -302,7 +302,7 @@ void check_destroy(struct heap *h, struct heap_process *p, struct pool_state *st
 {
 	if (!checks_any(h, e))
 		return;
-	verdict_end_pool(h, state, e);
+	doubt_end_pool(h, state, e);
 	check_leaks(h, p, state, e);
 	check_start_anew(h, p, state, e);
 }
@@ -343,7 +343,7 @@ void check_region_freed(struct heap *h, struct heap_process *p, const struct eve
 	f.addr = addr;
 	table_sweep(&s.sites, add_up, &f);
 	table_fini(&s.sites);
-	if (f.chunks && verdict_is_sound(h, state, &f, UINT64_MAX))
-		verdict_tell(h, p, &f);
+	if (f.chunks && doubt_is_sound(h, state, &f, UINT64_MAX))
+		doubt_tell(h, p, &f);
 	state->since_ns = e->ts_ns;
 }

@@ -48,7 +48,7 @@ void heap_fini(struct heap *h)
 {
 	table_sweep(&h->processes, fini_any, h);
 	table_fini(&h->processes);
-	verdict_fini(h);
+	doubt_fini(h);
 	free(h->pool_rows);
 	h->pool_rows = NULL;
 }
@@ -440,7 +440,7 @@ void heap_end_process(struct heap *h, uint32_t pid)
 
 	if (!p)
 		return;
-	verdict_end_process(h, pid);
+	doubt_end_process(h, pid);
 	table_sweep(&p->blocks, count_ended, h);
 	process_fini(h, p);
 	table_remove(&h->processes, &key);
@@ -464,7 +464,7 @@ void heap_forget_process(struct heap *h, uint32_t pid)
 
 	if (!p)
 		return;
-	verdict_drop_process(h, pid);
+	doubt_drop_process(h, pid);
 	table_sweep(&p->blocks, sweep_block, &s);
 	process_fini(h, p);
 	table_remove(&h->processes, &key);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* What is known well enough to be told, and what still waits. */
-#include "core/verdict.h"
+#include "core/doubt.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +35,7 @@ const char *finding_name(enum finding_check check)
 	return names[check];
 }
 
-uint64_t verdict_known_since(struct heap *h)
+uint64_t doubt_known_since(struct heap *h)
 {
 	struct findings *c = &h->findings;
 
@@ -56,13 +56,13 @@ static bool is_shared(struct heap *h, struct pool_state *state, const struct fin
 	return state->shared;
 }
 
-bool verdict_is_sound(struct heap *h, struct pool_state *state, const struct finding *f,
+bool doubt_is_sound(struct heap *h, struct pool_state *state, const struct finding *f,
 		      uint64_t since_ns)
 {
 	if (is_shared(h, state, f))
 		return false;
 	/* What is doubtful already is not asked about again: a flood of it must cost little. */
-	if (since_ns > h->findings.lost_ns && since_ns > verdict_known_since(h))
+	if (since_ns > h->findings.lost_ns && since_ns > doubt_known_since(h))
 		return true;
 	h->findings.doubtful++;
 	return false;
@@ -99,7 +99,7 @@ static void tell(struct heap *h, struct heap_process *p, const struct finding *f
 	c->on_finding(c->context, f);
 }
 
-void verdict_tell(struct heap *h, struct heap_process *p, const struct finding *f)
+void doubt_tell(struct heap *h, struct heap_process *p, const struct finding *f)
 {
 	struct told_key key = key_of(h, f);
 
@@ -140,7 +140,7 @@ static void convict(struct heap *h, size_t i)
 	struct pool_state *state = state_of(p, &s.finding);
 
 	if (state && !heap_pool_is_arena(h, state) &&
-	    verdict_is_sound(h, state, &s.finding, s.since_ns))
+	    doubt_is_sound(h, state, &s.finding, s.since_ns))
 		tell(h, p, &s.finding, &s.key, s.times);
 	remove_suspect(h, i, state);
 }
@@ -178,13 +178,13 @@ static struct suspect *new_suspect(struct heap *h, const struct finding *f)
 	return &c->suspects[c->suspect_count++];
 }
 
-void verdict_wait(struct heap *h, struct heap_process *p, struct pool_state *state,
+void doubt_wait(struct heap *h, struct heap_process *p, struct pool_state *state,
 		  const struct finding *f, uint64_t watched, uint64_t since_ns)
 {
 	struct told_key key = key_of(h, f);
 	struct suspect *s;
 
-	if (!verdict_is_sound(h, state, f, since_ns))
+	if (!doubt_is_sound(h, state, f, since_ns))
 		return;
 	if (p->told.count && table_find(&p->told, &key)) {
 		h->findings.seen[f->check]++;
@@ -203,7 +203,7 @@ void verdict_wait(struct heap *h, struct heap_process *p, struct pool_state *sta
 	s->key = key;
 	s->watched = watched;
 	s->since_ns = since_ns;
-	s->due_ns = f->ts_ns + VERDICT_LATE_NS;
+	s->due_ns = f->ts_ns + DOUBT_LATE_NS;
 	s->times = 1;
 	state->suspects++;
 	if (s->due_ns < h->findings.due_ns)
@@ -215,7 +215,7 @@ static bool is_of_pool(const struct suspect *s, const struct event *e)
 	return s->finding.pid == e->pid && s->finding.pool_addr == e->pool;
 }
 
-void verdict_acquit(struct heap *h, struct pool_state *state, const struct event *e)
+void doubt_acquit(struct heap *h, struct pool_state *state, const struct event *e)
 {
 	struct findings *c = &h->findings;
 	uint64_t begin = event_begin_ns(e);
@@ -244,7 +244,7 @@ static void end_suspect(struct heap *h, size_t i)
 		remove_suspect(h, i, state_of(process_of(h, s->finding.pid), &s->finding));
 }
 
-void verdict_end_pool(struct heap *h, struct pool_state *state, const struct event *e)
+void doubt_end_pool(struct heap *h, struct pool_state *state, const struct event *e)
 {
 	for (size_t i = h->findings.suspect_count; state->suspects && i-- > 0;) {
 		if (is_of_pool(&h->findings.suspects[i], e))
@@ -252,7 +252,7 @@ void verdict_end_pool(struct heap *h, struct pool_state *state, const struct eve
 	}
 }
 
-void verdict_drop_pool(struct heap *h, struct pool_state *state, const struct event *e)
+void doubt_drop_pool(struct heap *h, struct pool_state *state, const struct event *e)
 {
 	for (size_t i = h->findings.suspect_count; state->suspects && i-- > 0;) {
 		if (is_of_pool(&h->findings.suspects[i], e))
@@ -260,7 +260,7 @@ void verdict_drop_pool(struct heap *h, struct pool_state *state, const struct ev
 	}
 }
 
-void verdict_end_process(struct heap *h, uint32_t pid)
+void doubt_end_process(struct heap *h, uint32_t pid)
 {
 	for (size_t i = h->findings.suspect_count; i-- > 0;) {
 		if (h->findings.suspects[i].finding.pid == pid)
@@ -268,7 +268,7 @@ void verdict_end_process(struct heap *h, uint32_t pid)
 	}
 }
 
-void verdict_drop_process(struct heap *h, uint32_t pid)
+void doubt_drop_process(struct heap *h, uint32_t pid)
 {
 	for (size_t i = h->findings.suspect_count; i-- > 0;) {
 		const struct finding *f = &h->findings.suspects[i].finding;
@@ -302,7 +302,7 @@ void heap_settle_findings(struct heap *h, uint64_t until_ns)
 	}
 }
 
-void verdict_fini(struct heap *h)
+void doubt_fini(struct heap *h)
 {
 	while (h->findings.suspect_count)
 		remove_suspect(h, h->findings.suspect_count - 1, NULL);
