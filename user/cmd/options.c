@@ -140,6 +140,19 @@ static int take_list(struct options *o, const struct option_row *row, const char
 	return 0;
 }
 
+static int take_by(struct options *o, const struct option_row *row, const char *value)
+{
+	if (!strcmp(value, "function"))
+		o->by = LANE_BY_FUNCTION;
+	else if (!strcmp(value, "size"))
+		o->by = LANE_BY_SIZE;
+	else if (!strcmp(value, "site"))
+		o->by = LANE_BY_SITE;
+	else
+		return complain(row, value, "function, size or site");
+	return 0;
+}
+
 #define FIELD(name) offsetof(struct options, name)
 #define ANY_SIZE    0, 1.9e19
 
@@ -172,6 +185,14 @@ static const struct option_row rows[] = {
 	 "only allocations of SIZE or less"},
 	{0, "sample-bytes", "SIZE", take_size, FIELD(sample_bytes), 1, 1 << 30,
 	 "show one allocation in SIZE bytes on average; the totals stay exact"},
+	{0, "by", "WHAT", take_by, 0, 0, 0,
+	 "latency: a row per function (the default), size or call site"},
+	{0, "why", NULL, take_switch, FIELD(why), 0, 0,
+	 "latency: what slow calls were doing, by call site"},
+	{'N', "top", "N", take_size, FIELD(top), 1, 1 << 20,
+	 "rows of a report (default 20 by site)"},
+	{0, "svg", "FILE", take_text, FIELD(svg), 0, 0,
+	 "compare: draw the two histograms into FILE"},
 	{'k', "stacks", NULL, take_switch, FIELD(stacks), 0, 0,
 	 "print whole stacks (by frame pointers)"},
 	{0, "max-stack", "N", take_size, FIELD(max_stack), 1, 127,
@@ -265,8 +286,8 @@ static int parse_options(struct options *o, int argc, char **argv)
 /* The word before the options, if there is one; the rest moves up to its place. */
 static int take_command(struct options *o, int *argc, char ***argv)
 {
-	static const char *const reserved[] = {"compare", "leaks", "record",
-					       "report",  "diff",  "top"};
+	static const char *const commands[] = {"trace", "latency", "compare", "sites"};
+	static const char *const reserved[] = {"leaks", "record", "report", "diff", "top"};
 	char shown[128];
 	const char *word;
 
@@ -276,9 +297,11 @@ static int take_command(struct options *o, int *argc, char ***argv)
 	word = (*argv)[1];
 	--*argc;
 	++*argv;
-	if (!strcmp(word, "trace") || !strcmp(word, "latency") || !strcmp(word, "sites")) {
-		o->command = word;
-		return 0;
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (!strcmp(word, commands[i])) {
+			o->command = word;
+			return 0;
+		}
 	}
 	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
 		if (!strcmp(word, reserved[i])) {
@@ -338,8 +361,15 @@ static int check_together(const struct options *o)
 		log_error("--as-root and --exit-status need a command behind '--'");
 	else if (o->follow && !o->argv && !o->pid_count)
 		log_error("--follow needs a target: without one every process is traced");
-	else if (o->sample_bytes && !strcmp(o->command, "latency"))
-		log_error("'latency' looks at every call: it does not go with --sample-bytes");
+	else if (o->sample_bytes && options_add_up(o))
+		log_error("'%s' looks at every call: it does not go with --sample-bytes",
+			  o->command);
+	else if ((o->by != LANE_BY_FUNCTION || o->why) && strcmp(o->command, "latency"))
+		log_error("--by and --why belong to 'latency'");
+	else if (o->why && o->by == LANE_BY_SIZE)
+		log_error("--why tells call sites apart: it does not go with --by size");
+	else if (o->svg && strcmp(o->command, "compare"))
+		log_error("--svg belongs to 'compare'");
 	else if (!sink_find(strcmp(o->command, "sites") ? o->command : "trace", o->format))
 		log_error("'%s' has no format '%s'; it has %s", o->command,
 			  log_quote(shown, sizeof(shown), o->format), sink_formats());
@@ -377,6 +407,26 @@ static void complain_events(const char *refused, int err)
 			  shown);
 }
 
+bool options_add_up(const struct options *o)
+{
+	return !strcmp(o->command, "latency") || !strcmp(o->command, "compare");
+}
+
+/*
+ * A free has a return probe, and so a latency, when somebody has asked for it: by its name in -e,
+ * or because it is compared.
+ */
+static void time_frees(struct options *o)
+{
+	struct functions *f = &o->functions;
+	bool wanted = o->events.count || !strcmp(o->command, "compare");
+
+	for (size_t i = 0; i < f->count; i++) {
+		if (function_frees(&f->rows[i]) && wanted && options_add_up(o))
+			f->rows[i].args.paired = true;
+	}
+}
+
 /* Without -e everything is looked at; several of them add up. */
 static int choose_functions(struct options *o)
 {
@@ -398,6 +448,7 @@ static int choose_functions(struct options *o)
 		if (err)
 			complain_events(refused, err);
 	}
+	time_frees(o);
 	return err ? -EINVAL : 0;
 }
 
@@ -436,6 +487,7 @@ void options_print_help(void)
 	      "end\n"
 	      "       alloctrace latency TARGET [OPTIONS]   a latency histogram a function and "
 	      "pool\n"
+	      "       alloctrace compare TARGET [OPTIONS]   pools against malloc, with a verdict\n"
 	      "       alloctrace sites FILE [FUNCTION…]     where probes would lie in a file\n\n"
 	      "TARGET: -p PID[,PID…]\n"
 	      "        -- COMMAND [ARG…]   behind the options\n"

@@ -19,7 +19,9 @@
 #include "probe/hazard.h"
 #include "probe/preflight.h"
 #include "probe/spawn.h"
+#include "probe/timers.h"
 
+#define DEFAULT_ROWS  20
 #define AHEAD_TARGETS 8 /* with more of them, probing ahead for each would take too long */
 
 static int say(int err, const char *why, const char *hint)
@@ -59,8 +61,15 @@ static void describe(struct run *r)
 		.targets = r->pids,
 		.stacks = o->stacks,
 		.sample_bytes = o->sample_bytes,
-		.live_known =
-			functions_pair(&o->functions) && !o->min_size && o->max_size == UINT64_MAX,
+		.adds_up = options_add_up(o),
+		.by = o->by,
+		.why = o->why,
+		.top = o->top                  ? o->top
+		       : o->by == LANE_BY_SITE ? DEFAULT_ROWS
+					       : 0,
+		.svg = o->svg,
+		.live_known = !options_add_up(o) && functions_pair(&o->functions) && !o->min_size &&
+			      o->max_size == UINT64_MAX,
 		.symbolizer = r->symbolizer,
 	};
 	describe_functions(r);
@@ -151,6 +160,12 @@ static int prepare(struct run *r)
 		.scoped = (o->argv || o->pid_count) && !o->follow,
 		.follow = o->follow,
 		.sample_bytes = o->sample_bytes,
+		.lanes = options_add_up(o),
+		.by_size = o->by == LANE_BY_SIZE,
+		.by_site = o->by == LANE_BY_SITE || o->why,
+		.slices = !strcmp(o->command, "compare"),
+		.why = o->why,
+		.timers = !strcmp(o->command, "compare") && (o->argv || o->pid_count),
 		.functions = &r->options->functions,
 		.comm = o->comm,
 		.by_uid = o->by_uid,
@@ -181,6 +196,10 @@ static int prepare(struct run *r)
 	timeline_init(&r->timeline, r->symbolizer, &r->heap);
 	r->timeline.follow = o->follow;
 	describe(r);
+	if (config.lanes) {
+		measure_init(&r->measure);
+		config.calibrator = measure_calibrator(&r->measure);
+	}
 	session_quiet_library();
 	r->session = session_new(&config, &err, why, sizeof(why));
 	if (!r->session)
@@ -324,6 +343,8 @@ static int announce(struct run *r, const char *whom)
 	r->timeline.on_map = on_late_mapping;
 	r->timeline.on_exit = on_main_exit;
 	r->timeline.context = r;
+	if (options_add_up(r->options))
+		measure_begin(&r->measure, r->session);
 	log_info("ready: %zu functions probed in %s (%s)", r->attacher.sites, shown,
 		 r->attacher.summary);
 	return 0;
@@ -333,6 +354,22 @@ static void open_gate(struct run *r)
 {
 	r->info.start_ns = timeline_now();
 	session_open_gate(r->session);
+}
+
+/*
+ * A program that times groups of operations itself is compared by what it tells alone: a trap
+ * inside a group would be all that the group's time shows.
+ */
+static void leave_to_timers(struct run *r, pid_t pid)
+{
+	struct functions *f = &r->options->functions;
+
+	if (strcmp(r->options->command, "compare") || r->left_to_timers || !timers_in_process(pid))
+		return;
+	r->left_to_timers = true;
+	for (size_t i = 0; i < f->count; i++)
+		f->rows[i].wanted = false;
+	log_info("process %d times its pools itself (alloctrace:timed): malloc is not probed", pid);
 }
 
 static int attach_pids(struct run *r)
@@ -345,11 +382,12 @@ static int attach_pids(struct run *r)
 		err = add_target(r, o->pids[i]);
 		if (err)
 			return err;
+		leave_to_timers(r, o->pids[i]);
 		symbolizer_add_process(r->symbolizer, o->pids[i]);
 		err = target_attach_process(&r->attacher, o->pids[i], is_scoped(r));
 		if (err)
 			return say(err, r->attacher.why, "");
-		if (o->pid_count <= AHEAD_TARGETS)
+		if (o->pid_count <= AHEAD_TARGETS && !r->left_to_timers)
 			target_attach_ahead(&r->attacher, scope_of(r, o->pids[i]), NULL);
 	}
 	if (o->pid_count == 1)
@@ -373,6 +411,7 @@ static int on_mapped(void *context, pid_t pid)
 {
 	struct run *r = context;
 
+	leave_to_timers(r, pid);
 	return target_attach_process(&r->attacher, pid, is_scoped(r));
 }
 
@@ -395,7 +434,8 @@ static int on_entered(void *context, pid_t pid)
 	char whom[300];
 
 	snprintf(whom, sizeof(whom), "'%s' (process %d)", r->options->argv[0], pid);
-	target_attach_ahead(&r->attacher, scope_of(r, pid), preload_of(r->options->argv));
+	if (!r->left_to_timers)
+		target_attach_ahead(&r->attacher, scope_of(r, pid), preload_of(r->options->argv));
 	return announce(r, whom);
 }
 
@@ -461,6 +501,7 @@ void setup_undo(struct run *r)
 	sink_fini(&r->sink);
 	target_attacher_fini(&r->attacher);
 	session_free(r->session);
+	measure_fini(&r->measure);
 	timeline_fini(&r->timeline);
 	heap_fini(&r->heap);
 	symbolizer_free(r->symbolizer);

@@ -212,7 +212,7 @@ void books_write(struct sink *s, const struct report *r)
 	fprintf(s->out,
 		"-------- %s%.3f s: %" PRIu64 " calls = %" PRIu64 " events + %" PRIu64 " lost",
 		r->final ? "" : "so far, ", (double)r->elapsed_ns / 1e9, r->counters[EVENT_ENTERED],
-		h->events + h->ignored, report_lost(r));
+		r->events, report_lost(r));
 	if (r->in_flight)
 		fprintf(s->out, " + %" PRIu64 " not yet returned", r->in_flight);
 	fputc('\n', s->out);
