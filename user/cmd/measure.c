@@ -56,7 +56,8 @@ static uint32_t classes_in_use(const struct measure *m)
 	return session_classes(m->session) | 1U << CALIBRATION_CLOCK;
 }
 
-/* The next CPU on which calls have begun since the last burst, else the next one that we may use. */
+/* The next CPU on which calls have begun since the last burst, else the next one that we may use.
+ */
 static int next_cpu(struct measure *m)
 {
 	uint64_t now[MEASURE_MAX_CPUS] = {0};
