@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "cmd/values.h"
+#include "cmd/choose.h"
 #include "core/event.h"
 #include "core/log.h"
 #include "out/sink.h"
@@ -378,78 +379,9 @@ static int check_together(const struct options *o)
 	return -EINVAL;
 }
 
-static int add_own_functions(struct options *o)
-{
-	char why[256], shown[160], shown_why[320];
-
-	for (size_t i = 0; i < o->own_functions.count; i++) {
-		const char *spec = o->own_functions.values[i];
-
-		if (!functions_add_own(&o->functions, spec, why, sizeof(why)))
-			continue;
-		log_error("--function cannot take '%s': %s", log_quote(shown, sizeof(shown), spec),
-			  log_quote(shown_why, sizeof(shown_why), why));
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static void complain_events(const char *refused, int err)
-{
-	char shown[160];
-
-	log_quote(shown, sizeof(shown), refused);
-	if (err == -E2BIG)
-		log_error("-e takes one pool:NAME, not '%s' as well", shown);
-	else
-		log_error("-e does not know '%s': it takes names of functions (malloc, free …), "
-			  "pool, pool:NAME",
-			  shown);
-}
-
 bool options_add_up(const struct options *o)
 {
 	return !strcmp(o->command, "latency") || !strcmp(o->command, "compare");
-}
-
-/*
- * A free has a return probe, and so a latency, when somebody has asked for it: by its name in -e,
- * or because it is compared.
- */
-static void time_frees(struct options *o)
-{
-	struct functions *f = &o->functions;
-	bool wanted = o->events.count || !strcmp(o->command, "compare");
-
-	for (size_t i = 0; i < f->count; i++) {
-		if (function_frees(&f->rows[i]) && wanted && options_add_up(o))
-			f->rows[i].args.paired = true;
-	}
-}
-
-/* Without -e everything is looked at; several of them add up. */
-static int choose_functions(struct options *o)
-{
-	char refused[128];
-	int err = 0;
-
-	for (size_t i = 0; i < o->prefixes.count && !err; i++) {
-		err = functions_add_prefix(&o->functions, o->prefixes.values[i]);
-		if (err)
-			log_error("--prefix comes too often");
-	}
-	if (!err)
-		err = add_own_functions(o);
-	if (!err && o->events.count)
-		functions_want_none(&o->functions);
-	for (size_t i = 0; i < o->events.count && !err; i++) {
-		err = functions_select(&o->functions, o->events.values[i], refused,
-				       sizeof(refused));
-		if (err)
-			complain_events(refused, err);
-	}
-	time_frees(o);
-	return err ? -EINVAL : 0;
 }
 
 void options_fini(struct options *o)
@@ -477,7 +409,7 @@ int options_parse(struct options *o, int argc, char **argv)
 					   : take_program(o, argc, argv);
 	if (!err)
 		err = check_together(o);
-	return err ? err : choose_functions(o);
+	return err ? err : options_choose(o);
 }
 
 void options_print_help(void)

@@ -15,13 +15,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cmd/describe.h"
 #include "core/log.h"
 #include "probe/hazard.h"
 #include "probe/preflight.h"
 #include "probe/spawn.h"
 #include "probe/timers.h"
 
-#define DEFAULT_ROWS  20
 #define AHEAD_TARGETS 8 /* with more of them, probing ahead for each would take too long */
 
 static int say(int err, const char *why, const char *hint)
@@ -30,49 +30,6 @@ static int say(int err, const char *why, const char *hint)
 	if (hint[0])
 		log_info("hint: %s", hint);
 	return err;
-}
-
-/* Names and kinds of the functions, of which new ones may have come. */
-static void describe_functions(struct run *r)
-{
-	const struct functions *f = &r->options->functions;
-
-	r->info.functions = r->names;
-	r->info.function_count = f->count;
-	for (size_t i = 0; i < f->count; i++) {
-		r->names[i] = f->rows[i].name;
-		if (function_frees(&f->rows[i]))
-			r->info.frees |= 1ULL << i;
-		if (f->rows[i].family == FAMILY_OWN)
-			r->heap.own_functions |= 1ULL << i;
-		if (f->rows[i].wanted && r->attacher.functions_seen >> i & 1)
-			r->info.traced |= 1ULL << i;
-	}
-}
-
-static void describe(struct run *r)
-{
-	const struct options *o = r->options;
-
-	uname(&r->kernel);
-	r->info = (struct run_info){
-		.version = ALLOCTRACE_VERSION,
-		.kernel = r->kernel.release,
-		.targets = r->pids,
-		.stacks = o->stacks,
-		.sample_bytes = o->sample_bytes,
-		.adds_up = options_add_up(o),
-		.by = o->by,
-		.why = o->why,
-		.top = o->top                  ? o->top
-		       : o->by == LANE_BY_SITE ? DEFAULT_ROWS
-					       : 0,
-		.svg = o->svg,
-		.live_known = !options_add_up(o) && functions_pair(&o->functions) && !o->min_size &&
-			      o->max_size == UINT64_MAX,
-		.symbolizer = r->symbolizer,
-	};
-	describe_functions(r);
 }
 
 /* Every mapped file that gives names is held open: take what the hard limit allows. */
@@ -195,7 +152,7 @@ static int prepare(struct run *r)
 	r->heap.sample_bytes = o->sample_bytes;
 	timeline_init(&r->timeline, r->symbolizer, &r->heap);
 	r->timeline.follow = o->follow;
-	describe(r);
+	describe_run(r);
 	if (config.lanes) {
 		measure_init(&r->measure);
 		config.calibrator = measure_calibrator(&r->measure);
@@ -223,17 +180,6 @@ static pid_t scope_of(const struct run *r, pid_t pid)
 	return is_scoped(r) ? pid : SESSION_ALL_PROCESSES;
 }
 
-/* Functions that the table had no room for, when new ones have come to them. */
-static void warn_refused(struct run *r)
-{
-	uint64_t refused = r->options->functions.refused;
-
-	if (refused > r->refused_told)
-		log_warn("%" PRIu64 " functions are not traced: there are more than %d in all",
-			 refused, EVENT_MAX_FUNCTIONS);
-	r->refused_told = refused;
-}
-
 /*
  * Code that comes later, by dlopen or exec, is probed as soon as its mapping is reported: what is
  * called before that, and was not probed ahead, is not seen.
@@ -250,7 +196,7 @@ static void on_late_mapping(void *context, pid_t pid, const struct proc_mapping 
 			log_warn("%s", r->attacher.why);
 		r->attacher.why[0] = '\0';
 	}
-	warn_refused(r);
+	describe_refused(r);
 	if (news <= TARGET_OLD)
 		return;
 	describe_functions(r);
@@ -285,48 +231,6 @@ static void on_main_exit(void *context, pid_t pid)
 	r->attacher.why[0] = '\0';
 }
 
-/* The next function from row `i` on that the user has named, and that is nowhere to be seen; NULL:
- * none. */
-static const char *next_missing(const struct run *r, size_t *i)
-{
-	const struct functions *f = &r->options->functions;
-
-	for (; *i < f->count; ++*i) {
-		if (f->rows[*i].family == FAMILY_OWN && !(r->attacher.functions_seen >> *i & 1))
-			return f->rows[(*i)++].name;
-	}
-	return NULL;
-}
-
-static void warn_missing(struct run *r)
-{
-	const char *name;
-	size_t i = 0;
-
-	while ((name = next_missing(r, &i)))
-		log_warn("no function '%s' was found (--function)", name);
-	warn_refused(r);
-}
-
-static int complain_nothing(const struct run *r, const char *whom)
-{
-	const char *name;
-	size_t i = 0;
-
-	name = next_missing(r, &i);
-	if (name)
-		log_error("nothing to trace in %s: no function '%s' was found, and nothing else",
-			  whom, name);
-	else if (r->attacher.named_count)
-		log_error("nothing to trace in %s: it does not map '%s'%s", whom,
-			  r->attacher.named[0].path,
-			  r->attacher.named_count > 1 ? " or the other objects" : "");
-	else
-		log_error("nothing to trace in %s: it maps no allocator with symbols and no pool",
-			  whom);
-	return -ENOENT;
-}
-
 /* Whether there is anything to see; after the last probe has been placed. */
 static int announce(struct run *r, const char *whom)
 {
@@ -334,9 +238,9 @@ static int announce(struct run *r, const char *whom)
 
 	log_quote(shown, sizeof(shown), whom);
 	if (!r->attacher.sites)
-		return complain_nothing(r, shown);
+		return describe_nothing(r, shown);
 	describe_functions(r);
-	warn_missing(r);
+	describe_missing(r);
 	output_begin(&r->output);
 	if (r->sink.ops->start)
 		r->sink.ops->start(&r->sink);
