@@ -108,8 +108,8 @@ static __always_inline struct call *call_open(struct pt_regs *ctx, const struct 
 	if (call->muted)
 		return NULL;
 	call_sample(call, req, pid_tgid);
+	call->class = req->class;
 	if (config_lanes) {
-		call->class = req->class;
 		lane_begin(&call->event, pid_tgid, req->kind, req->function);
 	} else {
 		event_begin(&call->event, pid_tgid, req->kind, req->function);
@@ -267,6 +267,8 @@ static __always_inline int call_leave(struct pt_regs *ctx)
 		lane_leave(call, now - call->event.ts_ns);
 		return 0;
 	}
+	if (call->class == WIRE_CLASS_STEPPED)
+		call->event.flags |= WIRE_NOT_MEASURED; /* the step lies inside the window */
 	if (config_sample_bytes)
 		call_follow(call);
 	if (!call->silent)
