@@ -162,7 +162,8 @@ static __always_inline void lane_leave(struct call *call, __u64 latency)
 		.op = WIRE_LANE_CALL,
 		.function = e->function,
 		.class = call->class,
-		.size_class = config_by_size ? lane_size_class(e->size) : WIRE_ALL_SIZES,
+		.size_class = config_by_size && e->kind != WIRE_FREE ? lane_size_class(e->size)
+								     : WIRE_ALL_SIZES,
 		.slice = lane_slice(e->ts_ns),
 		.failed = e->flags & WIRE_FAILED ? 1 : 0,
 		.disturbed = call->cpu != bpf_get_smp_processor_id() ||

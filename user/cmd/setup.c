@@ -302,8 +302,17 @@ static int attach_pids(struct run *r)
 	return announce(r, whom);
 }
 
+static int know_process(pid_t pid, void *context)
+{
+	symbolizer_add_process(((struct run *)context)->symbolizer, pid);
+	return 0;
+}
+
 static int attach_system(struct run *r)
 {
+	/* Calls that are added up are named when their process may have ended. */
+	if (options_add_up(r->options) && (r->info.why || r->info.by == LANE_BY_SITE))
+		proc_each_process(know_process, r);
 	target_attach_ahead(&r->attacher, SESSION_ALL_PROCESSES, NULL);
 	target_attach_system(&r->attacher);
 	open_gate(r);
