@@ -136,6 +136,12 @@ int hist_add_shifted(struct hist *h, const struct hist *from, uint64_t by)
 	return 0;
 }
 
+/* The largest value of a bucket. */
+static double bucket_last(size_t bucket)
+{
+	return (double)(bucket_high(bucket, HIST_SUB_BITS) - 1);
+}
+
 uint64_t hist_above(const struct hist *h, double value)
 {
 	double above = 0;
@@ -145,12 +151,11 @@ uint64_t hist_above(const struct hist *h, double value)
 	if (value < (double)h->min)
 		return h->count;
 	for (size_t i = 0; i < HIST_BUCKETS; i++) {
-		double low = (double)bucket_low(i, HIST_SUB_BITS);
-		double high = (double)bucket_high(i, HIST_SUB_BITS);
+		double low = (double)bucket_low(i, HIST_SUB_BITS), last = bucket_last(i);
 
-		if (h->buckets[i] && high > value)
+		if (h->buckets[i] && last > value)
 			above += (double)h->buckets[i] *
-				 (low < value ? (high - value) / (high - low) : 1);
+				 (low < value ? (last - value) / (last - low) : 1);
 	}
 	return (uint64_t)(above + 0.5);
 }
@@ -166,9 +171,8 @@ double hist_quantile_between(const struct hist *h, double fraction)
 
 		if (here > 0 && seen + here >= rank) {
 			double low = (double)bucket_low(i, HIST_SUB_BITS);
-			double high = (double)bucket_high(i, HIST_SUB_BITS);
 
-			value = low + (high - low) * (rank - seen) / here;
+			value = low + (bucket_last(i) - low) * (rank - seen) / here;
 			break;
 		}
 		seen += here;
