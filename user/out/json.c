@@ -8,6 +8,8 @@
 
 #include "core/log.h"
 
+#define REAL_DIGITS \
+	15 /* as many as every decimal fraction survives: 4.12, not 4.1200000000000001 */
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
 /* The length of what JSON can carry at `text`: a character, control characters included; 0: not
@@ -61,9 +63,36 @@ json_t *json_count(uint64_t n)
 	return json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n);
 }
 
+static json_t *frame(const struct sym_frame *f)
+{
+	json_t *o = json_object();
+
+	if (f->function)
+		json_object_set_new(o, "function", json_text(f->function));
+	if (f->file) {
+		json_object_set_new(o, "file", json_text(f->file));
+		json_object_set_new(o, "line", json_integer(f->line));
+		if (f->column)
+			json_object_set_new(o, "column", json_integer(f->column));
+	}
+	json_object_set_new(o, "module", json_text(f->module));
+	if (f->inlined)
+		json_object_set_new(o, "inlined", json_true());
+	else
+		json_object_set_new(o, "offset", json_address(f->offset));
+	json_object_set_new(o, "module_offset", json_address(f->module_offset));
+	return o;
+}
+
+void json_append_frames(json_t *list, struct sym_stack stack)
+{
+	for (size_t i = 0; i < stack.count; i++)
+		json_array_append_new(list, frame(&stack.frames[i]));
+}
+
 void json_line(FILE *out, json_t *object)
 {
-	json_dumpf(object, out, JSON_COMPACT);
+	json_dumpf(object, out, JSON_COMPACT | JSON_REAL_PRECISION(REAL_DIGITS));
 	fputc('\n', out);
 	json_decref(object);
 }

@@ -16,6 +16,9 @@ json_t *json_text(const char *text);
 json_t *json_address(uint64_t address); /* "0x…" */
 json_t *json_count(uint64_t n);         /* jansson's integers are signed: clamped */
 
+/* Appends the frames of one code address, innermost first. */
+void json_append_frames(json_t *list, struct sym_stack stack);
+
 /* Writes the object as one line, and drops the reference. */
 void json_line(FILE *out, json_t *object);
 

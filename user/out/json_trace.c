@@ -20,38 +20,13 @@ static const char *kind_name(const struct event *e)
 	}
 }
 
-static json_t *frame(const struct sym_frame *f)
-{
-	json_t *o = json_object();
-
-	if (f->function)
-		json_object_set_new(o, "function", json_text(f->function));
-	if (f->file) {
-		json_object_set_new(o, "file", json_text(f->file));
-		json_object_set_new(o, "line", json_integer(f->line));
-		if (f->column)
-			json_object_set_new(o, "column", json_integer(f->column));
-	}
-	json_object_set_new(o, "module", json_text(f->module));
-	if (f->inlined)
-		json_object_set_new(o, "inlined", json_true());
-	else
-		json_object_set_new(o, "offset", json_address(f->offset));
-	json_object_set_new(o, "module_offset", json_address(f->module_offset));
-	return o;
-}
-
 static json_t *frames(const struct sink *s, const struct event *e)
 {
 	json_t *all = json_array();
 	unsigned int depth = sink_depth(s, e);
 
-	for (unsigned int i = 0; i < depth; i++) {
-		struct sym_stack stack = sink_frames(s, e, i);
-
-		for (size_t k = 0; k < stack.count; k++)
-			json_array_append_new(all, frame(&stack.frames[k]));
-	}
+	for (unsigned int i = 0; i < depth; i++)
+		json_append_frames(all, sink_frames(s, e, i));
 	return all;
 }
 
