@@ -160,7 +160,7 @@ static void write_live(struct sink *s, const struct report *r)
 
 	if (s->info->live_known)
 		write_heap_live(s->out, r);
-	for (size_t i = 0; i < h->pool_count; i++) {
+	for (size_t i = 0; i < h->pool_count && !s->info->adds_up; i++) {
 		if (!is_empty(&h->pool_rows[i]))
 			write_pool_live(s->out, &h->pool_rows[i]);
 	}
