@@ -8,7 +8,6 @@
 #define SPIN_H
 
 #include <stdint.h>
-#include <stdlib.h>
 #include <time.h>
 
 #define SPIN_RATE_NS 50000000u
@@ -80,17 +79,19 @@ static inline __attribute__((unused)) double ticks_per_ns(void)
 	return (double)(ticks() - from) / (double)(now - began);
 }
 
-static int spin_compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* Sorts them. */
+/* Sorts them (Shell's way: qsort would call malloc). */
 static inline __attribute__((unused)) double median(double *values, int count)
 {
-	qsort(values, (size_t)count, sizeof(*values), spin_compare);
+	for (int gap = count / 2; gap > 0; gap /= 2) {
+		for (int i = gap; i < count; i++) {
+			double value = values[i];
+			int at = i;
+
+			for (; at >= gap && values[at - gap] > value; at -= gap)
+				values[at] = values[at - gap];
+			values[at] = value;
+		}
+	}
 	return values[count / 2];
 }
 
