@@ -38,14 +38,17 @@ lines_of() {
 # said KEY: what the program says of its bug, the file without its folder; "-" if it says nothing.
 said() { sed -n 's/^bug .*\<'"$1"'=\([^ ]*\).*/\1/p' "$SELF" | sed 's,.*/,,' | grep . || echo -; }
 
-# found CHECK: that and nothing else, once, at the lines that the program states.
+# found CHECK STACK OTHER: that and nothing else, once; the line that shows it and the other side's, by the program's own
+# words for them ("-": none is named).
 found() {
-	if [ "$(findings | jq -r .check)" = "$1" ] && [ "$(lines_of stack)" = "$(said second)" ] &&
-		[ "$(lines_of other_stack)" = "$(said first)" ]; then
+	local stack other
+	stack=$(said "$2") other=$(said "$3")
+	if [ "$(findings | jq -r .check)" = "$1" ] && [ "$(lines_of stack)" = "$stack" ] &&
+		[ "$(lines_of other_stack)" = "$other" ]; then
 		return 0
 	fi
 	{
-		echo "$1, first $(said first), second $(said second); found:"
+		echo "$1, shown at $stack, other side $other; found:"
 		findings
 	} >&2
 	return 1
@@ -69,36 +72,36 @@ nothing_found() {
 }
 
 @test "pool-demo --bug stride: a chunk outside its region" {
-	trace_command "$BUILD/pool-demo" --messages 2000 --bug stride
-	found chunk-outside-region
+	trace_command "$BUILD/pool-demo" --lane pool --messages 2000 --bug stride
+	found chunk-outside-region alloc -
 }
 
 @test "pool-demo --bug double-free: both releases" {
-	trace_command "$BUILD/pool-demo" --messages 2000 --bug double-free
-	found freed-twice
+	trace_command "$BUILD/pool-demo" --lane pool --messages 2000 --bug double-free
+	found freed-twice second first
 }
 
 @test "pool-demo --bug foreign-free: a chunk that goes to another pool" {
-	trace_command "$BUILD/pool-demo" --messages 2000 --bug foreign-free
-	found freed-to-other-pool
+	trace_command "$BUILD/pool-demo" --lane pool --messages 2000 --bug foreign-free
+	found freed-to-other-pool free alloc
 }
 
 @test "pool-demo --bug leak: a chunk that is live when its pool goes" {
-	trace_command "$BUILD/pool-demo" --messages 2000 --bug leak
-	found leaked-at-destroy
+	trace_command "$BUILD/pool-demo" --lane pool --messages 2000 --bug leak
+	found leaked-at-destroy - alloc
 }
 
 @test "the bugs of pool-demo under -p" {
-	local bug
-	while read -r bug check; do
+	local bug check stack other
+	while read -r bug check stack other; do
 		echo "$bug"
-		trace_held "$BUILD/pool-demo" --wait --messages 2000 --bug "$bug" --
-		found "$check"
+		trace_held "$BUILD/pool-demo" --wait --lane pool --messages 2000 --bug "$bug" --
+		found "$check" "$stack" "$other"
 	done <<-'END'
-		stride chunk-outside-region
-		double-free freed-twice
-		foreign-free freed-to-other-pool
-		leak leaked-at-destroy
+		stride chunk-outside-region alloc -
+		double-free freed-twice second first
+		foreign-free freed-to-other-pool free alloc
+		leak leaked-at-destroy - alloc
 	END
 }
 
@@ -107,7 +110,7 @@ nothing_found() {
 	for bug in misaligned overlapping handed-out-twice region-freed-while-live; do
 		echo "$bug"
 		trace_command "$WORKLOADS/poolbugs" $bug
-		found $bug
+		found $bug second first
 		[ "$(findings | jq -r .pool)" = p ]
 	done
 }
