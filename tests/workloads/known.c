@@ -11,16 +11,17 @@
  *stdin meanwhile known_100 p50=101.4 calls=20000  the same while the functions were called
  *
  * After "ready" each function is called CALLS times, in turns of 100. What is timed by the
- * processor's counter is a twin, the same code that nobody probes, in turns of 100 too, as single
- * calls are too short for the counter; a function that does nothing is subtracted, the loop and the
- * call with it. All of them are --function 'NAME(size=arg1,ret=ptr)'.
+ * processor's counter is a twin, the same code that nobody probes, many calls at a time where
+ *single ones are too short for the counter; a function that does nothing is subtracted, the loop
+ *and the call with it. All of them are --function 'NAME(size=arg1,ret=ptr)'.
  */
 #include "spin.h"
 #include "tally.h"
 
 #define TURN      100
+#define TURN_NS   20000.0 /* of the truth's turns at most */
 #define MAX_TURNS 2000
-#define TRUTH     200 /* turns */
+#define TRUTH     400 /* turns */
 
 typedef void *(*known_fn)(size_t size);
 
@@ -82,31 +83,37 @@ static struct known {
 #define NR_KNOWN ((int)(sizeof(knowns) / sizeof(*knowns)))
 
 /* One call's share, in ticks. Calls do not overlap: under a probe, they cannot either. */
-static double time_turn(known_fn call)
+static double time_calls(known_fn call, int count)
 {
 	uint64_t from = ticks();
 
-	for (int i = 0; i < TURN; i++) {
+	for (int i = 0; i < count; i++) {
 		call(16);
 		SPIN_FENCE();
 	}
-	return (double)(ticks() - from) / TURN;
+	return (double)(ticks() - from) / count;
+}
+
+/* So many that the clock's steps do not count, and so few that interrupts seldom come between. */
+static int turn_of(const struct known *k)
+{
+	return k->ns < TURN_NS / TURN ? TURN : (int)(TURN_NS / k->ns);
 }
 
 /* A turn of its twin, without what calling costs. */
 static void measure(struct known *k, double rate)
 {
-	double nothing = time_turn(known_nothing);
+	double nothing = time_calls(known_nothing, turn_of(k));
 
 	if (k->count < MAX_TURNS)
-		k->turns[k->count++] = (time_turn(k->twin) - nothing) / rate;
+		k->turns[k->count++] = (time_calls(k->twin, turn_of(k)) - nothing) / rate;
 }
 
 static void tell(const char *word)
 {
 	for (struct known *k = knowns; k < knowns + NR_KNOWN; k++) {
 		printf("%s %s p50=%.1f calls=%d\n", word, k->name, median(k->turns, k->count),
-		       k->count * TURN);
+		       k->count * turn_of(k));
 		k->count = 0;
 	}
 }
