@@ -21,7 +21,7 @@
 
 #define TUNABLE  "glibc.malloc.tcache_count=0"
 #define FIGHTERS 3
-#define PIECES   40000 /* every other one is free */
+#define PIECES   100000 /* every other one is free */
 #define PAUSE_NS 50000
 
 static pthread_barrier_t start, done;

@@ -5,9 +5,8 @@
  *	slow_pages [--wait]
  *
  *	ready PID                                with --wait: goes on at a line or the end of stdin
- *	truth realloc grown calls=64 faults=N    the kernel's own count (getrusage), of the calls in
- *	truth calloc zeroed calls=64 faults=N    that function
- *	truth realloc calm calls=N faults=N
+ *	truth realloc grown calls=1024 faults=N    the kernel's own count (getrusage), of the calls
+ *in truth calloc zeroed calls=1024 faults=N    that function truth realloc calm calls=N faults=N
  *	truth calloc calm calls=N faults=N
  *	truth touched=1073741824                 bytes that the storm touched at least
  *
@@ -22,8 +21,8 @@
 
 #include "tally.h"
 
-#define ROUNDS     64
-#define STEP       ((size_t)8 << 20)
+#define ROUNDS     1024
+#define STEP       ((size_t)512 << 10)
 #define CALM_CALLS 20000
 
 struct storm {
@@ -86,8 +85,6 @@ static void storm(void)
 	char *block = malloc(STEP);
 	void *fence = malloc(24); /* nothing grows over it */
 
-	memset(block, 1, STEP);
-	free(grown(block, 2 * STEP));
 	malloc_trim(0); /* of the place where the block was before, too */
 	free(zeroed(STEP));
 	free(fence);
