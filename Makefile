@@ -167,7 +167,7 @@ export CMOCKA_MESSAGE_OUTPUT := TAP
 unit-programs: $(UNIT_TESTS) $(BUILD)/golden
 
 # The sinks alone: the symbolizer is a table in golden.c.
-$(BUILD)/golden: tests/golden/golden.c $(call obj,$(wildcard user/out/*.c)) $(CORE_LIB)
+$(BUILD)/golden: $(wildcard tests/golden/*.c) $(call obj,$(wildcard user/out/*.c)) $(CORE_LIB)
 	$(call say,TEST,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -o $@ $^ $(LDFLAGS) $(shell $(PKG_CONFIG) --libs jansson) -lm
 

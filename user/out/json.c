@@ -3,6 +3,7 @@
 #include "out/json.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,9 +62,19 @@ json_t *json_count(uint64_t n)
 	return json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n);
 }
 
+json_t *json_decimal(double value)
+{
+	double thousandths = round(value * 1000);
+
+	if (fmod(thousandths, 1000) == 0 && fabs(value) < 1e15)
+		return json_integer((json_int_t)(thousandths / 1000));
+	return json_real(thousandths / 1000);
+}
+
+/* 15 digits: all that a double holds for certain, and 4.1 stays 4.1. */
 void json_line(FILE *out, json_t *object)
 {
-	json_dumpf(object, out, JSON_COMPACT);
+	json_dumpf(object, out, JSON_COMPACT | JSON_REAL_PRECISION(15));
 	fputc('\n', out);
 	json_decref(object);
 }

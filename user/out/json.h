@@ -15,6 +15,7 @@
 json_t *json_text(const char *text);
 json_t *json_address(uint64_t address); /* "0x…" */
 json_t *json_count(uint64_t n);         /* jansson's integers are signed: clamped */
+json_t *json_decimal(double value);     /* whole, or with thousandths; must be finite */
 
 /* Writes the object as one line, and drops the reference. */
 void json_line(FILE *out, json_t *object);
