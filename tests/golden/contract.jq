@@ -15,6 +15,7 @@ def typed($line; types):
     elif ($e.value
           | if $t == "whole" then whole
             elif $t == "amount" then amount
+            elif $t == "number" then type == "number"
             elif $t == "address" then address
             elif $t == "text" then text
             elif $t == "yes" then yes
@@ -154,6 +155,54 @@ def check_why($n):
   (if ([.causes[].tail_count] | add) <= .count / 100 + (.causes | length) then empty
    else error("line \($n): the tail is more than the slowest 1 %") end);
 
+# A lane of `compare`. What could not be measured has no latencies.
+def latency_types: {p50: "amount", p90: "amount", p99: "amount", p999: "amount", max: "amount", mean: "amount"};
+
+def check_lane($n):
+  check($n; latency_types + {type: "text", call: "text", measured: "text", class: "text", group: "whole",
+             count: "whole", disturbed: "whole", failed: "whole", unit: "text", buckets: "list",
+             corrected: "object", floor_ns: "amount", cost_ns: "amount", final: "boolean"};
+        ["call", "measured", "class", "count", "final"]),
+  together($n; ["unit", "buckets", "p50", "p90", "p99", "p999", "max", "mean"]),
+  together($n; ["corrected", "floor_ns", "cost_ns"]),
+  ((.buckets // [])[] | check($n; {lo: "amount", hi: "amount", count: "whole"}; ["lo", "hi", "count"])),
+  (if .buckets and ([.buckets[].count] | add) != .count
+   then error("line \($n): the buckets do not sum to count") else empty end),
+  ((., .corrected // empty) | select(.p50)
+   | if .p50 <= .p90 and .p90 <= .p99 and .p99 <= .p999 and .p999 <= .max then empty
+     else error("line \($n): the percentiles do not rise") end),
+  ((.corrected // empty)
+   | check($n; latency_types + {p50_interval: "list"}; ["p50", "p90", "p99", "p999", "max", "mean"]));
+
+def check_interval($n; $at): (.[0] <= $at and $at <= .[1] and length == 2)
+  | if . then empty else error("line \($n): \($at) is not in its interval") end;
+
+def check_verdict($n):
+  check($n; {type: "text", pool: "text", op: "text", against: "text", like_with_like: "boolean",
+             verdict: "text", p50: "list", mean: "list", difference_ns: "number",
+             resolution_ns: "amount", p50_interval: "list", against_p50_interval: "list",
+             difference_interval: "list", ratio: "amount", ratio_interval: "list",
+             at_least: "amount", method: "text", resamples: "whole", sentence: "text",
+             final: "boolean"};
+        ["verdict", "sentence", "final"]),
+  together($n; ["pool", "op"]),
+  together($n; ["against", "like_with_like"]),
+  together($n; ["p50", "mean", "difference_ns", "resolution_ns"]),
+  together($n; ["p50_interval", "against_p50_interval", "difference_interval", "method", "resamples"]),
+  together($n; ["ratio", "ratio_interval"]),
+  (if .verdict | IN("faster", "slower", "cannot-tell", "too-few") then empty
+   else error("line \($n): verdict \(.verdict)") end),
+  (if .verdict == "faster" or .verdict == "slower"
+   then if .difference_interval and (.difference_ns | fabs) > .resolution_ns
+           and (.verdict == "faster") == (.difference_ns > 0)
+           and .difference_interval[0] * .difference_interval[1] > 0 then empty
+        else error("line \($n): the verdict does not follow") end
+   else empty end),
+  (. as $o | (.p50_interval // empty) | check_interval($n; $o.p50[0])),
+  (. as $o | (.against_p50_interval // empty) | check_interval($n; $o.p50[1])),
+  (. as $o | (.difference_interval // empty) | check_interval($n; $o.difference_ns)),
+  (. as $o | (.ratio_interval // empty) | check_interval($n; $o.ratio));
+
 def check_books($n):
   check($n; {type: "text", elapsed_ns: "whole", calls: "object", live: "object",
              unmatched_frees: "whole", superseded: "whole", pools: "list", lost: "object",
@@ -186,10 +235,15 @@ def check_books($n):
 def check_line($n):
   if .type == "start" then check_start($n)
   elif .type == "event" then check_event($n)
+  elif .type == "histogram" and has("class") then check_lane($n)
   elif .type == "histogram" then check_histogram($n)
+<<<<<<< HEAD
   elif .type == "calibration" then check_calibration($n)
   elif .type == "left_out" then check_left_out($n)
   elif .type == "why" then check_why($n)
+=======
+  elif .type == "verdict" then check_verdict($n)
+>>>>>>> d0c582f635bf08d562c4fd1b31c5ff8799c02565
   elif .type == "interim" or .type == "summary" then check_books($n)
   else error("line \($n): type \(.type)") end;
 

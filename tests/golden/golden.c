@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compare.h"
 #include "core/heap.h"
 #include "lanes.h"
 
@@ -443,5 +444,5 @@ int main(int argc, char **argv)
 		else if (!strcmp(argv[1], cases[i].name))
 			return run_case(i);
 	}
-	return argc < 2 ? 0 : 2;
+	return compare_case(argc < 2 ? NULL : argv[1]);
 }

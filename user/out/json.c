@@ -3,6 +3,7 @@
 #include "out/json.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,6 +89,15 @@ void json_append_frames(json_t *list, struct sym_stack stack)
 {
 	for (size_t i = 0; i < stack.count; i++)
 		json_array_append_new(list, frame(&stack.frames[i]));
+}
+
+json_t *json_decimal(double value)
+{
+	double thousandths = round(value * 1000);
+
+	if (fmod(thousandths, 1000) == 0 && fabs(value) < 1e15)
+		return json_integer((json_int_t)(thousandths / 1000));
+	return json_real(thousandths / 1000);
 }
 
 void json_line(FILE *out, json_t *object)

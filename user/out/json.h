@@ -15,6 +15,7 @@
 json_t *json_text(const char *text);
 json_t *json_address(uint64_t address); /* "0x…" */
 json_t *json_count(uint64_t n);         /* jansson's integers are signed: clamped */
+json_t *json_decimal(double value);     /* whole, or with thousandths; must be finite */
 
 /* Appends the frames of one code address, innermost first. */
 void json_append_frames(json_t *list, struct sym_stack stack);

@@ -94,6 +94,7 @@ struct sink {
 
 extern const struct sink_ops text_trace_sink, json_trace_sink;
 extern const struct sink_ops text_latency_sink, json_latency_sink;
+extern const struct sink_ops text_compare_sink, json_compare_sink;
 
 /* The sink of a command in a format, or NULL. Which formats a command has, as "text|json". */
 const struct sink_ops *sink_find(const char *command, const char *format);
