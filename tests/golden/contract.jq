@@ -54,7 +54,7 @@ def check_frame($n):
 def check_event($n):
   check($n; {type: "text", call: "text", kind: "text", ts_ns: "whole", pid: "whole", tid: "whole",
              comm: "text", size: "whole", overflow: "yes", align: "whole", addr: "address", old_addr: "address",
-             old_size: "whole", failed: "yes", latency_ns: "whole", pool: "text",
+             old_size: "whole", failed: "yes", latency_ns: "whole", returned_ns: "whole", pool: "text",
              pool_addr: "address", base: "address", chunk_size: "whole", chunk_count: "whole",
              ns_pid: "whole", ns_tid: "whole", weighted_bytes: "whole", stack: "list"};
         ["call", "kind", "ts_ns", "pid", "tid", "comm"]),

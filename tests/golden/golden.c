@@ -307,6 +307,7 @@ static struct report report_of(const struct run *run, const struct heap *h, bool
 
 	report.heap = h;
 	report.calls = run->calls ? run->calls : h->calls;
+	report.events = h->events + h->ignored;
 	report.final = final;
 	lanes_clear(&lanes);
 	give_lanes(&lanes, given, final);
@@ -370,6 +371,7 @@ static void play_little(struct sink *s, struct heap *h)
 		if (heap_apply(h, &events[i], &note) && s->ops->event)
 			s->ops->event(s, &events[i], &note);
 	}
+	report.events = h->events + h->ignored;
 	s->ops->finish(s, &report);
 }
 

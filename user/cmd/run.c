@@ -28,7 +28,11 @@ static void on_event(void *context, const struct event *e)
 	timeline_advance(&r->timeline, e->ts_ns);
 	if (!r->pid_count || !r->timeline.watch)
 		symbolizer_add_process(r->symbolizer, (pid_t)e->pid);
-	if (heap_apply(&r->heap, e, &note) && r->sink.ops->event)
+	if (!heap_apply(&r->heap, e, &note))
+		return;
+	if (e->kind == EVENT_POOL_CREATE && options_add_up(r->options))
+		measure_name_pool(&r->measure, e, note.row);
+	if (r->sink.ops->event)
 		r->sink.ops->event(&r->sink, e, &note);
 }
 
@@ -48,15 +52,37 @@ static int drain(struct run *r)
 	return more;
 }
 
+/* What has been added up counts as seen. Frees that are not timed are in the totals alone. */
+static void count_added(struct run *r, struct report *report)
+{
+	const struct functions *f = &r->options->functions;
+	int err;
+
+	if (!options_add_up(r->options))
+		return;
+	err = measure_read(&r->measure, &r->heap, r->names);
+	if (err)
+		log_warn("cannot read what has been added up: %s", strerror(-err));
+	report->events += r->measure.added;
+	for (size_t i = 0; i < f->count; i++) {
+		if (function_frees(&f->rows[i]) && !f->rows[i].args.paired)
+			report->events += r->totals[i].count;
+	}
+}
+
 static void fill_report(struct run *r, struct report *report, bool final)
 {
 	uint64_t settled;
+	bool totals = r->options->sample_bytes || options_add_up(r->options);
 
-	if (r->options->sample_bytes)
+	if (totals)
 		session_totals(r->session, r->totals);
 	*report = (struct report){
 		.heap = &r->heap,
-		.calls = r->options->sample_bytes ? r->totals : r->heap.calls,
+		.lanes = &r->measure.lanes,
+		.calibration = &r->measure.calibration,
+		.calls = totals ? r->totals : r->heap.calls,
+		.events = r->heap.events + r->heap.ignored,
 		.late = r->late,
 		.late_ns = r->late_ns,
 		.elapsed_ns = timeline_now() - r->info.start_ns,
@@ -64,7 +90,8 @@ static void fill_report(struct run *r, struct report *report, bool final)
 		.final = final,
 	};
 	session_counters(r->session, report->counters);
-	settled = r->heap.events + r->heap.ignored + report_lost(report);
+	count_added(r, report);
+	settled = report->events + report_lost(report);
 	if (report->counters[EVENT_ENTERED] > settled)
 		report->in_flight = report->counters[EVENT_ENTERED] - settled;
 }
@@ -131,13 +158,23 @@ static bool wait_tick(struct run *r, int ms)
 	return targets_live(r, fds) && !r->signals.stop && !r->output.error;
 }
 
+static bool has_added(struct run *r)
+{
+	struct report report;
+
+	if (!options_add_up(r->options))
+		return false;
+	fill_report(r, &report, false);
+	return r->measure.lanes.count;
+}
+
 /* Nothing for two seconds may be right, or not what was meant. */
 static void warn_silence(struct run *r, uint64_t now)
 {
 	if (r->silence_judged || r->options->sample_bytes || now < r->info.start_ns + SILENCE_NS)
 		return;
 	r->silence_judged = true;
-	if (r->heap.events || r->heap.ignored)
+	if (r->heap.events || r->heap.ignored || has_added(r))
 		return;
 	log_warn("no event in two seconds: the target may be idle, a filter may keep all out, or "
 		 "it may use an allocator that was "
@@ -162,6 +199,8 @@ static void sweep(struct run *r, uint64_t now)
 
 static void do_due(struct run *r, uint64_t now)
 {
+	if (options_add_up(r->options))
+		measure_tick(&r->measure, now);
 	warn_silence(r, now);
 	sweep(r, now);
 	if (r->signals.report || (r->next_report_ns && now >= r->next_report_ns)) {
@@ -255,6 +294,12 @@ static int finish(struct run *r)
 	char fate[128];
 
 	settle(r, &report);
+	if (options_add_up(r->options) && measure_finish(&r->measure)) {
+		uint64_t elapsed_ns = report.elapsed_ns; /* the run is over by now */
+
+		fill_report(r, &report, true);
+		report.elapsed_ns = elapsed_ns;
+	}
 	child_poll(&r->child, r->signals.stop ? INTERRUPTED_MS : TICK_MS);
 	report.fate = child_fate(&r->child, fate, sizeof(fate));
 	if (r->sink.ops->finish && !r->output.error)

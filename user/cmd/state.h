@@ -7,6 +7,7 @@
 
 #include "cmd/child.h"
 #include "cmd/options.h"
+#include "cmd/measure.h"
 #include "cmd/output.h"
 #include "cmd/signals.h"
 #include "cmd/timeline.h"
@@ -24,6 +25,7 @@ struct run {
 	struct session *session;
 	struct target_attacher attacher;
 	struct sink sink;
+	struct measure measure; /* of commands that add up */
 	struct run_info info;
 	const char *names[HEAP_MAX_CALLS];
 	struct utsname kernel;
@@ -36,6 +38,8 @@ struct run {
 	uint64_t late, late_ns; /* see struct report */
 	uint64_t next_report_ns, next_progress_ns, next_sweep_ns;
 	bool progress_shown, silence_judged;
+	bool left_to_timers; /* compare: the target times its pools itself, nothing else is probed
+			      */
 };
 
 /*

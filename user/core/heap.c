@@ -109,13 +109,13 @@ static struct pool_state *pool_state_of(struct heap *h, struct heap_process *p,
 	if (!state)
 		return NULL;
 	if (e->kind == EVENT_POOL_CREATE && e->name[0]) {
-		state->row = heap_pool_row(h, e->name);
+		state->row = heap_row_of_pool(h, e->name);
 	} else if (fresh) {
 		if (e->otel)
 			strcpy(name, "otel_memory");
 		else
 			snprintf(name, sizeof(name), "pool@0x%llx", (unsigned long long)e->pool);
-		state->row = heap_pool_row(h, name);
+		state->row = heap_row_of_pool(h, name);
 	}
 	return state;
 }
@@ -374,7 +374,7 @@ static bool apply_pool(struct heap *h, struct heap_process *p, const struct even
 		       struct heap_note *note)
 {
 	const struct pool_state *state = pool_state_of(h, p, e);
-	size_t row = state ? state->row : heap_pool_row(h, "(other pools)");
+	size_t row = state ? state->row : heap_row_of_pool(h, "(other pools)");
 	struct heap_pool *pool = &h->pool_rows[row];
 
 	note->pool = pool;

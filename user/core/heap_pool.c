@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-size_t heap_pool_row(struct heap *h, const char *name)
+size_t heap_row_of_pool(struct heap *h, const char *name)
 {
 	size_t row;
 

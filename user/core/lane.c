@@ -61,6 +61,20 @@ struct lane *lanes_get(struct lanes *l, const struct lane_key *key)
 	return &l->all[l->count++];
 }
 
+int lanes_add(struct lanes *l, const struct lane_part *part)
+{
+	struct lane *lane = lanes_get(l, &part->key);
+
+	if (!lane)
+		return -ENOMEM;
+	lane->bytes += part->bytes;
+	for (size_t i = 0; i < LANE_NR_CAUSES; i++) {
+		lane->times[i] += part->times[i];
+		lane->ns[i] += part->ns[i];
+	}
+	return hist_add_bucket(&lane->hist, part->bucket, part->count, part->sum, part->max);
+}
+
 double lane_unit(const struct lane *lane)
 {
 	return lane->key.group ? 1e-3 : 1;

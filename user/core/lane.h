@@ -46,10 +46,10 @@ struct lane_key {
 	uint8_t disturbed;  /* migrated or switched off the CPU inside: counted apart */
 	uint8_t slice;      /* `compare`: time in turns, 0..LANE_SLICES-1, for its bootstrap */
 	uint8_t failed;     /* calls that failed: counted, in no histogram */
-	uint32_t pid;   /* 0: all */
-	uint32_t group; /* operations that were timed together; 0: each alone */
-	uint64_t site;  /* return address into the caller; 0: all */
-	uint64_t pool;  /* its address; 0 in reports, where pools of one name are one lane */
+	uint32_t pid;       /* 0: all */
+	uint32_t group;     /* operations that were timed together; 0: each alone */
+	uint64_t site;      /* return address into the caller; 0: all */
+	uint64_t pool;      /* its address; 0 in reports, where pools of one name are one lane */
 };
 
 struct lane {
@@ -61,6 +61,14 @@ struct lane {
 	uint64_t bytes; /* asked for */
 	/* With --why: how often (page faults, system calls, times off the CPU), and how long.
 	 * Page faults have no time of their own. */
+	uint64_t times[LANE_NR_CAUSES], ns[LANE_NR_CAUSES];
+};
+
+/* What one bucket of a lane has, as the kernel side hands it out. */
+struct lane_part {
+	struct lane_key key;
+	uint64_t bucket; /* of hist */
+	uint64_t count, sum, max, bytes;
 	uint64_t times[LANE_NR_CAUSES], ns[LANE_NR_CAUSES];
 };
 
@@ -78,6 +86,9 @@ void lanes_clear(struct lanes *l);
 
 /* The lane of that key, made when it is new; NULL: no memory. Lives until the next one is made. */
 struct lane *lanes_get(struct lanes *l, const struct lane_key *key);
+
+/* Adds to the lane of the part's key. 0, -ENOMEM, or -EINVAL: there is no such bucket. */
+int lanes_add(struct lanes *l, const struct lane_part *part);
 
 /* Nanoseconds a unit of the lane's histogram. */
 double lane_unit(const struct lane *lane);

@@ -160,7 +160,7 @@ static void write_live(struct sink *s, const struct report *r)
 
 	if (s->info->live_known)
 		write_heap_live(s->out, r);
-	for (size_t i = 0; i < h->pool_count; i++) {
+	for (size_t i = 0; i < h->pool_count && !s->info->adds_up; i++) {
 		if (!is_empty(&h->pool_rows[i]))
 			write_pool_live(s->out, &h->pool_rows[i]);
 	}
@@ -220,7 +220,7 @@ void books_write(struct sink *s, const struct report *r)
 	fprintf(s->out,
 		"-------- %s%.3f s: %" PRIu64 " calls = %" PRIu64 " events + %" PRIu64 " lost",
 		r->final ? "" : "so far, ", (double)r->elapsed_ns / 1e9, r->counters[EVENT_ENTERED],
-		h->events + h->ignored, report_lost(r));
+		r->events, report_lost(r));
 	if (r->in_flight)
 		fprintf(s->out, " + %" PRIu64 " not yet returned", r->in_flight);
 	fputc('\n', s->out);

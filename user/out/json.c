@@ -254,7 +254,7 @@ void json_books(struct sink *s, const struct report *r)
 		json_object_set_new(o, "sample_bytes", json_count(s->info->sample_bytes));
 		json_object_set_new(o, "calls_counted", json_count(report_calls(r, s->info)));
 	}
-	if (h->pool_count)
+	if (h->pool_count && !s->info->adds_up)
 		json_object_set_new(o, "pools", pools(h));
 	json_object_set_new(o, "lost", lost(r));
 	json_object_set_new(o, "unreadable_stacks",
@@ -268,7 +268,7 @@ void json_books(struct sink *s, const struct report *r)
 	set_late(o, r);
 	json_object_set_new(o, "in_flight", json_count(r->in_flight));
 	json_object_set_new(o, "entered", json_count(r->counters[EVENT_ENTERED]));
-	json_object_set_new(o, "events", json_count(h->events + h->ignored));
+	json_object_set_new(o, "events", json_count(r->events));
 	if (h->ignored)
 		json_object_set_new(o, "ignored", json_count(h->ignored));
 	if (r->fate)

@@ -1,0 +1,138 @@
+#!/usr/bin/env bats
+# compare: which of two allocators is faster, and nothing where nothing can be told. Truth are lanes of known length
+# (tests/workloads/lanes.c) and pool-demo's own untraced figures. tests/bench/latency.sh does the same twenty times.
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # filters of jq; every test is a subshell; held and status are the helpers'
+load helpers
+bats_require_minimum_version 1.5.0
+
+# compare_lanes ARG…: lanes under compare; truth in $SELF.
+compare_lanes() {
+	SELF=$BATS_TEST_TMPDIR/self
+	"$ALLOCTRACE" compare -f json -o "$TRACE" -- "$WORKLOADS/lanes" "$@" >"$SELF" 2>"$SAID" 3>&- || { cat "$SAID" >&2; return 1; }
+}
+
+verdict() { jq -r "select(.type == \"verdict\") | $1" "$TRACE"; }
+
+# no_difference: "cannot tell", or a difference that is none to speak of.
+no_difference() {
+	[ "$(verdict '.verdict == "cannot-tell" or (.ratio > 0.95 and .ratio < 1.05)')" = true ] || { verdict . >&2; return 1; }
+}
+
+# is WORD: this verdict, and the ratio that is true.
+is() {
+	if [ "$(verdict .verdict)" != "$1" ] || [ "$(verdict ".ratio / $2 | . > 0.8 and . < 1.25")" != true ]; then
+		verdict . >&2
+		cat "$SELF" >&2
+		return 1
+	fi
+}
+
+@test "two equal lanes: no verdict" {
+	for _ in 1 2; do
+		compare_lanes 20 20
+		[ "$(verdict '"\(.pool) \(.op) \(.against)"')" = "a pair malloc" ]
+		no_difference
+		compare_lanes malloc
+		no_difference
+	done
+}
+
+@test "one lane twice as long as the other: who is faster, and how much" {
+	for _ in 1 2; do
+		compare_lanes 20 40
+		is faster "$(truth ratio "$SELF")"
+		compare_lanes 40 20
+		is slower "$(awk '{ print 1 / $1 }' <<<"$(truth ratio "$SELF")")"
+	done
+}
+
+@test "alone, operation by operation: a difference under the resolution is not told" {
+	compare_lanes --group 1 20 20
+	no_difference
+}
+
+# Of 65 groups the one behind a trap is left out.
+told_groups() { sed -n "s/^truth $1 groups=\([0-9]*\) .*/\1/p" "$SELF" | awk '{ print $1 - int($1 / 65) }'; }
+
+@test "each lane holds all that was timed" {
+	compare_lanes --ms 200 20 30
+	[ "$(jq -r 'select(.type == "histogram" and .final and .call == "a:pair") | .count' "$TRACE")" -eq "$(told_groups a)" ]
+	[ "$(jq -r 'select(.type == "histogram" and .final and .call == "malloc:pair") | .count' "$TRACE")" -eq "$(told_groups malloc)" ]
+	# The clock's own cost and spread are shared out over the group.
+	[ "$(jq -s '(map(select(.type == "calibration" and .class == "clock")) | last) as $clock |
+		map(select(.type == "histogram" and .final)) | length == 2 and
+		all((.cost_ns * 16 - $clock.p50 | fabs) < 2)' "$TRACE")" = true ]
+}
+
+@test "too few operations: no verdict" {
+	compare_lanes --ms 0 20 40
+	[ "$(verdict .verdict)" = too-few ]
+}
+
+@test "-p: lanes of a process that runs" {
+	start_held "$WORKLOADS/lanes" --wait 20 40
+	start_tracer compare -f json -p "$held"
+	release_held
+	end_tracer
+	[ "$status" -eq 0 ]
+	SELF=$BATS_TEST_TMPDIR/held.out
+	is faster "$(truth ratio "$SELF")"
+}
+
+# net FILE: the ratio that pool-demo states of itself, untraced.
+net() { sed -n 's/^net .*ratio=\([0-9.]*\).*/\1/p' "$1"; }
+
+@test "pool-demo: the winner is the one of its own untraced figures" {
+	local pattern=batch
+	"$BUILD/pool-demo" --pattern $pattern --messages 400000 --rounds 20 >"$BATS_TEST_TMPDIR/untraced"
+	"$ALLOCTRACE" compare -f json -o "$TRACE" -- "$BUILD/pool-demo" --pattern $pattern --messages 400000 --rounds 20 \
+		>"$BATS_TEST_TMPDIR/self" 2>"$SAID" 3>&-
+	[ -n "$(net "$BATS_TEST_TMPDIR/untraced")" ]
+	[ "$(verdict 'select(.pool == "protocol") | .against' | sort -u)" = malloc ]
+	echo "untraced: $(net "$BATS_TEST_TMPDIR/untraced")"
+	verdict .sentence
+	if awk '{ exit !($1 > 1.3 || $1 < 0.7) }' <<<"$(net "$BATS_TEST_TMPDIR/untraced")"; then
+		[ "$(verdict 'select(.pool == "protocol") | .ratio > 1' | sort -u)" = "$(
+			awk '{ print $1 > 1 ? "true" : "false" }' <<<"$(net "$BATS_TEST_TMPDIR/untraced")")" ]
+	fi
+}
+
+@test "text: one sentence says who is faster, with both intervals" {
+	"$ALLOCTRACE" compare -o "$TRACE" -- "$WORKLOADS/lanes" 20 40 >"$BATS_TEST_TMPDIR/self" 2>"$SAID" 3>&-
+	grep -E '^a:? .*is [0-9.]+(×|x) faster .*\[[0-9.]+, [0-9.]+\].* against .*\[[0-9.]+, [0-9.]+\]' "$TRACE"
+	"$ALLOCTRACE" compare -o "$TRACE" -- "$WORKLOADS/lanes" 20 20 >"$BATS_TEST_TMPDIR/self" 2>"$SAID" 3>&-
+	grep -E 'cannot tell|no difference' "$TRACE"
+}
+
+@test "--svg: a picture of both" {
+	local svg=$BATS_TEST_TMPDIR/picture.svg
+	compare_lanes --ms 200 20 40
+	"$ALLOCTRACE" compare --svg "$svg" -o "$TRACE" -- "$WORKLOADS/lanes" --ms 200 20 40 >"$BATS_TEST_TMPDIR/self" 2>"$SAID" 3>&-
+	python3 - "$svg" <<-'END'
+		import sys, xml.etree.ElementTree as tree
+		root = tree.parse(sys.argv[1]).getroot()
+		assert root.tag == "{http://www.w3.org/2000/svg}svg", root.tag
+		words = " ".join(root.itertext())
+		assert "malloc" in words and "a" in words.split() or "a:pair" in words, words
+		shapes = [e for e in root.iter() if e.tag.rsplit("}")[-1] in ("rect", "path", "polyline", "polygon")]
+		assert len(shapes) > 2, len(shapes)
+		assert not [e for e in root.iter() if e.tag.rsplit("}")[-1] == "script"]
+	END
+}
+
+@test "--svg that cannot be written: one sentence, and nothing runs" {
+	run -1 "$ALLOCTRACE" compare --svg "$BATS_TEST_TMPDIR/none/x.svg" -- touch "$BATS_TEST_TMPDIR/ran"
+	[ "${#lines[@]}" -eq 1 ]
+	[[ $output == *x.svg* ]]
+	[ ! -e "$BATS_TEST_TMPDIR/ran" ]
+	[ -e /dev/full ] || return 0
+	run -1 "$ALLOCTRACE" compare --svg /dev/full -o /dev/null -q -- "$WORKLOADS/lanes" --ms 50 20 40
+	[[ $output == *alloctrace:*/dev/full* ]]
+}
+
+@test "nothing to compare: said so, and no verdict" {
+	"$ALLOCTRACE" compare -f json -o "$TRACE" -- true 2>"$SAID"
+	[ -z "$(verdict .)" ]
+	"$ALLOCTRACE" compare -o "$TRACE" -- true 2>"$SAID"
+	grep -Eqi 'no pool|nothing' "$TRACE" "$SAID"
+}
