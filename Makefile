@@ -183,6 +183,8 @@ $(filter $(BUILD)/unit/test_functions%,$(UNIT_TESTS)): user/probe/functions.c
 $(BUILD)/unit/test_options $(BUILD)/unit/test_options_functions: user/probe/functions.c user/cmd/options.c user/cmd/choose.c user/cmd/values.c
 $(BUILD)/unit/test_values: user/cmd/values.c
 $(BUILD)/unit/test_loader: user/probe/loader.c
+$(BUILD)/unit/test_latency: $(wildcard user/out/*.c)
+$(BUILD)/unit/test_latency: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs jansson)
 
 $(BUILD)/unit/%: tests/unit/%.c $(CORE_LIB)
 	$(call say,TEST,$@)

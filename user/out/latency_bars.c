@@ -83,7 +83,7 @@ static void cut_at_floor(struct picture *p)
 	uint64_t left = p->hist->count - p->under;
 	size_t kept = p->count;
 
-	while (kept && p->bars[kept - 1].lo >= p->floor)
+	while (kept && p->bars[kept - 1].lo > p->floor)
 		left -= p->bars[--kept].count;
 	if (kept && left) {
 		kept--;
@@ -158,7 +158,7 @@ void latency_bars_write(FILE *out, const struct latency_figures *f, const struct
 		}
 		p.hist = &corrected;
 		p.floor = units(f, f->floor);
-		p.under = h->count - hist_above(&corrected, f->floor / f->unit);
+		p.under = h->count - hist_above(&corrected, (double)p.floor);
 	}
 	draw(&p);
 	write_picture(out, f, &p);
