@@ -106,7 +106,7 @@ lanes_run() {
 	shift
 	"$alloctrace" compare -f json -o "$work/told" -- "$build/workloads/lanes" "$@" >"$work/self" 2>"$work/said"
 	printf '%s %s\n' "$kind" "$(jq -r --arg truth "$(sed -n 's/^truth ratio=//p' "$work/self")" \
-		'select(.type == "verdict") | "\(.verdict) \(.ratio // "-") \($truth) \(.sentence)"' "$work/told")"
+		'select(.type == "verdict" and .final) | "\(.verdict) \(.ratio // "-") \($truth) \(.sentence)"' "$work/told")"
 }
 
 verdict_table() {
@@ -120,7 +120,7 @@ verdict_table() {
 	awk -v runs="${RUNS:-20}" '
 		$1 == "A/A" { equal += $2 == "cannot-tell" || ($3 > 0.98 && $3 < 1.02); next }
 		{
-			ratio = $1 == "A/B" ? $4 : 1 / $4
+			ratio = $4
 			who += $2 == ($1 == "A/B" ? "faster" : "slower")
 			near += $3 / ratio > 0.9 && $3 / ratio < 1.1
 		}
@@ -135,18 +135,23 @@ verdict_table() {
 # "POOL MALLOC RATIO" as pool-demo states them of itself.
 net() { sed -n 's/^net .*pool=\([0-9.]*\).*malloc=\([0-9.]*\).*ratio=\([0-9.]*\).*/\1 \2 \3/p' "$1"; }
 
+# Pairs have one verdict, batches one for each half: their ratio is that of an allocation and a release together.
 demo_run() {
 	local -a demo=("$build/pool-demo" --pattern "$1" --threads "$2" --messages "${MESSAGES:-2000000}" --rounds 20)
-	local untraced
+	local untraced told
 	"${demo[@]}" >"$work/self"
 	untraced=$(net "$work/self")
 	"$alloctrace" compare -f json -o "$work/told" -- "${demo[@]}" >"$work/self" 2>"$work/said"
-	jq -r 'select(.type == "verdict") | "\(.op) \(.verdict) \(.ratio // "-")"' "$work/told" |
-		while read -r op verdict ratio; do
-			printf '%-9s %d %-6s %-12s ratio %-6s untraced (pool malloc ratio): %s\n' "$1" "$2" "$op" "$verdict" "$ratio" \
-				"$untraced"
-		done
-	jq -r 'select(.type == "verdict") | "  " + .sentence' "$work/told"
+	told=$(jq -rs 'map(select(.type == "verdict" and .final) | .p50) |
+		"\(map(.[0]) | add) \(map(.[1]) | add) \(length)"' "$work/told")
+	awk -v pattern="$1" -v threads="$2" '{
+		ratio = $2 / $1
+		bad = (ratio > 1) != ($6 > 1) || ratio / $6 > 1.25 || $6 / ratio > 1.25
+		printf "%-9s %d   compare: %.2f %.2f ns, ratio %.2f   untraced: %.2f %.2f ns, ratio %.2f%s\n", pattern, threads,
+			$1 / 2, $2 / 2, ratio, $4, $5, $6, bad ? "  beyond 25 %" : ""
+		exit bad
+	}' <<<"$told $untraced" || bad=1
+	jq -r 'select(.type == "verdict" and .final) | "  " + .sentence' "$work/told"
 }
 
 demo_table() {

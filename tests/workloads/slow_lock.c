@@ -28,23 +28,27 @@ static pthread_barrier_t start, done;
 static atomic_int over;
 static long calls[FIGHTERS + 1];
 
+static void pause_for(uint64_t ns)
+{
+	uint64_t from = spin_clock_ns();
+
+	while (spin_clock_ns() - from < ns)
+		;
+}
+
 TRACED static void fight(void)
 {
 	volatile char *block = malloc(64);
 
 	*block = 1;
 	free((void *)block);
-	__asm__ volatile(""); /* the call is no jump */
+	pause_for(PAUSE_NS);
 }
 
 static void hog(void)
 {
-	uint64_t until;
-
 	mallinfo2();
-	until = spin_clock_ns() + PAUSE_NS;
-	while (spin_clock_ns() < until)
-		;
+	pause_for(PAUSE_NS);
 }
 
 static void *work(void *arg)

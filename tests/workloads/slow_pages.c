@@ -85,6 +85,7 @@ static void storm(void)
 	char *block = malloc(STEP);
 	void *fence = malloc(24); /* nothing grows over it */
 
+	free(grown(block, 2 * STEP));
 	malloc_trim(0); /* of the place where the block was before, too */
 	free(zeroed(STEP));
 	free(fence);
