@@ -23,11 +23,13 @@ demo() { "$BUILD/pool-demo" "$@"; }
 	done
 }
 
-@test "net: a line with both lanes and their ratio; none where messages were dropped" {
+@test "net: a line with both lanes and their ratio; none of one round, none where messages were dropped" {
 	demo --pattern batch --messages 200000 >"$TRACE"
 	grep -Eqx 'net pool=[0-9]+\.[0-9]{2} malloc=[0-9]+\.[0-9]{2} ns/op ratio=[0-9]+\.[0-9]{2}' "$TRACE"
 	demo --pattern batch --messages 200000 --lane pool >"$TRACE"
 	grep -Eqx 'net pool=[0-9]+\.[0-9]{2} ns/op' "$TRACE"
+	demo --messages 200000 >"$TRACE"
+	not grep -q '^net' "$TRACE"
 	demo --pattern batch --messages 1000 --chunks 3 >"$TRACE" 2>"$SAID"
 	not grep -q '^net' "$TRACE"
 	grep -q 'the pool lane dropped' "$SAID"

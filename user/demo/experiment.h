@@ -9,12 +9,15 @@
 
 #include "lane.h"
 
+#define EXPERIMENT_MIN_ROUNDS 3 /* for lanes to have different messages in each; see net_ns */
+
 struct experiment {
 	struct lane_result results[LANE_KINDS];
 	/*
 	 * Nanoseconds of processor time per allocation or release, without the loop around it: the
 	 * median over the rounds of what the lane's loops took more than LANE_NONE's in the same
-	 * round. Of the lanes that ran; NAN: a message was dropped, and the loops differ.
+	 * round. Of the lanes that ran; NAN: a message was dropped, and the loops differ, or there
+	 * were less than EXPERIMENT_MIN_ROUNDS.
 	 */
 	double net_ns[LANE_KINDS];
 };

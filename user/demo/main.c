@@ -57,7 +57,7 @@ static void print_row(enum lane_kind kind, const struct lane_config *config,
 		printf("  %8.2f\n", experiment->net_ns[kind]);
 }
 
-/* Nothing where a lane dropped messages; no ratio where there is one lane, or it is lost in noise.
+/* Nothing where a lane has no net; no ratio where there is one lane, or it is lost in noise.
  */
 static void print_net(const struct options *options, const struct experiment *experiment)
 {

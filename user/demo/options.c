@@ -14,8 +14,7 @@
 
 #include "options.h"
 
-#define MAX_COUNT      UINT64_C(1000000000000)
-#define DEFAULT_ROUNDS 20 /* of the patterns that time groups */
+#define MAX_COUNT UINT64_C(1000000000000)
 
 const char options_help[] =
 	"Usage: pool-demo [OPTION]...\n"
@@ -26,7 +25,9 @@ const char options_help[] =
 	"  --pattern WHICH  queue: out of order, 32 messages a thread outstanding (default)\n"
 	"                   batch: 64 allocations back to back, then 64 releases\n"
 	"                   pingpong: 64 pairs back to back, an allocation and its release\n"
-	"  --rounds R       turns that the lanes take, 1 to 1000 (default: queue 1, others 20)\n"
+	"  --rounds R       turns that the lanes take, 1 to 1000 (default: queue 1, others one "
+	"for\n"
+	"                   2000 messages; for 50000 of each thread where there are several)\n"
 	"  --lane WHICH     pool, malloc or both (default both)\n"
 	"  --seed S         what the messages say follows from S (default 1)\n"
 	"  --chunks N       chunks in the pool (default: as many as can be outstanding)\n"
@@ -39,9 +40,9 @@ const char options_help[] =
 	"ns/pair is the time of a thread's loop per message (allocate, build, handle, free),\n"
 	"averaged over the threads; ns/op is the wall time of the lane per allocation or free,\n"
 	"all threads together. net is the processor time per allocation or free alone: what the\n"
-	"same loop takes without an allocator is subtracted; the median over the rounds. ratio\n"
-	"is malloc's net by the pool's. 'truth' lines state what was done: count = successful\n"
-	"calls, bytes = asked for by those.\n"
+	"same loop takes without an allocator is subtracted; the median of three rounds or\n"
+	"more. ratio is malloc's net by the pool's. 'truth' lines state what was done: count =\n"
+	"successful calls, bytes = asked for by those.\n"
 	"Exit status: 0 done, 1 the run failed or the lanes disagree, 2 wrong usage.\n";
 
 /* Digits only, min..max; false leaves *value alone. */
@@ -161,6 +162,23 @@ static int apply_option(int option, const char *word, struct options *options)
 	}
 }
 
+/*
+ * Many short turns are what a median is sure of. Threads need long ones: they start one after the
+ * other, and are to be in each other's way as long as a program's threads are.
+ */
+static unsigned default_rounds(const struct lane_config *config)
+{
+	uint64_t turn = config->threads > 1 ? UINT64_C(50000) * config->threads : 2000;
+	unsigned least = config->threads > 1 ? 5 : 20;
+	uint64_t rounds = config->messages / turn;
+
+	if (config->pattern == LANE_QUEUE)
+		return 1;
+	if (rounds < least)
+		return least;
+	return rounds < LANE_MAX_ROUNDS ? (unsigned)rounds : LANE_MAX_ROUNDS;
+}
+
 /* What no option can tell by itself. 0, or -1 after a sentence on stderr. */
 static int check_together(struct options *options)
 {
@@ -176,7 +194,7 @@ static int check_together(struct options *options)
 		return -1;
 	}
 	if (config->rounds == 0)
-		config->rounds = config->pattern == LANE_QUEUE ? 1 : DEFAULT_ROUNDS;
+		config->rounds = default_rounds(config);
 	return 0;
 }
 
