@@ -113,7 +113,8 @@ static double student(double freedom)
 /* The part below the interval: less than 2.5 %, as few blocks vary too little. */
 static double tail(size_t slices)
 {
-	double n = (double)(slices / block_length(slices));
+	size_t blocks = slices / block_length(slices);
+	double n = (double)blocks;
 
 	return erfc(sqrt(n / (n - 1)) * student(n - 1) / sqrt(2)) / 2;
 }

@@ -13,7 +13,7 @@
 #define COMPARE_SENTENCE 1280 /* two of them, and numbers */
 
 struct compare_lane {
-	const char *name; /* of the pool or the function; borrowed from the report */
+	char name[72]; /* of the pool or the function */
 	enum lane_op op;
 	enum calibration_class class;
 	uint32_t group;

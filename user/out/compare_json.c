@@ -140,13 +140,13 @@ static void write_verdict(struct sink *s, const struct comparison *pair, bool fi
 	json_object_set_new(o, "type", json_string("verdict"));
 	json_object_set_new(o, "pool", json_text(pair->pool->name));
 	json_object_set_new(o, "op", json_string(compare_op(pair->pool->op)));
+	json_object_set_new(o, "verdict", json_string(compare_verdict(pair)));
 	if (pair->against) {
 		json_object_set_new(o, "against", json_text(pair->against->name));
 		json_object_set_new(o, "like_with_like", json_boolean(pair->alike));
+		if (!pair->obstacle)
+			set_numbers(o, pair);
 	}
-	json_object_set_new(o, "verdict", json_string(compare_verdict(pair)));
-	if (!pair->obstacle)
-		set_numbers(o, pair);
 	json_object_set_new(o, "sentence", json_text(compare_sentence(sentence, pair)));
 	json_object_set_new(o, "final", json_boolean(final));
 	json_line(s->out, o);

@@ -29,11 +29,11 @@ static struct compare_lane *lane_for(struct comparisons *c, const struct lane *l
 			return &c->lanes[i];
 	}
 	new = &c->lanes[c->lane_count++];
-	*new = (struct compare_lane){.name = lane->name,
-				     .op = lane->key.op,
+	*new = (struct compare_lane){.op = lane->key.op,
 				     .class = lane->key.class,
 				     .group = lane->key.group,
 				     .unit = lane_unit(lane)};
+	snprintf(new->name, sizeof(new->name), "%s", lane->name);
 	return new;
 }
 

@@ -317,7 +317,7 @@ static const char *short_label(char *buf, size_t len, const struct compare_lane 
 
 static void write_legend(const struct panel *p, size_t lane)
 {
-	double x = 2 * MARGIN + (double)lane * (WIDTH / 2 - MARGIN);
+	double x = 2 * MARGIN + (double)lane * (WIDTH / 2.0 - MARGIN);
 	char label[28], how[24], text[128];
 
 	fprintf(p->out,
