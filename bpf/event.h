@@ -101,13 +101,12 @@ enum wire_cause {
 };
 
 #define WIRE_ALL_SIZES   255
-#define WIRE_SLICES      32
 #define WIRE_BUCKET_BITS 6  /* 64 buckets to an octave, as core/hist.h has them */
 #define WIRE_MAX_TIMED   64 /* entries of one alloctrace:timed probe */
 
 struct wire_lane_key {
 	__u8 op, function, class, size_class;
-	__u8 cause, disturbed, slice, failed;
+	__u8 cause, disturbed, slice, failed; /* slice: a turn of time, of 256 in a row */
 	__u32 tgid;
 	__u32 group;
 	__u64 site;

@@ -186,6 +186,22 @@ static void clear_pools(struct heap *heap)
 	}
 }
 
+/*
+ * Turns of time make up slices of neighbours: a run of up to 256 turns is cut into LANE_SLICES
+ * pieces one after the other, and what is longer goes round, piece by piece.
+ */
+static uint8_t slice_of(const struct measure *m, uint8_t turn)
+{
+	uint8_t since = (uint8_t)(turn - m->first_ns / LANE_TURN_NS);
+	uint64_t turns = (m->last_ns / LANE_TURN_NS) - (m->first_ns / LANE_TURN_NS) + 1;
+
+	if (turns > 256)
+		turns = 256;
+	if (since >= turns) /* begun before the first, or after the last moment */
+		return 0;
+	return (uint8_t)(since * LANE_SLICES / (turns < LANE_SLICES ? LANE_SLICES : turns));
+}
+
 /* A lane as reports have it: without the helper's, pools by name. */
 static int name_lane(struct measure *m, struct lanes *named, struct heap *heap,
 		     const char *const *functions, const struct lane *lane)
@@ -198,6 +214,7 @@ static int name_lane(struct measure *m, struct lanes *named, struct heap *heap,
 	if (key.op == LANE_CALL && key.pid && (pid_t)key.pid == measure_calibrator(m))
 		return 0;
 	m->added += key.group ? 0 : lane->hist.count;
+	key.slice = slice_of(m, key.slice);
 	if (key.op != LANE_CALL) {
 		row = row_of_pool(m, heap, &key);
 		if (heap->only_pool[0] && strcmp(heap->only_pool, heap->pool_rows[row].name))
@@ -222,10 +239,14 @@ bool measure_finish(struct measure *m)
 	return true;
 }
 
-int measure_read(struct measure *m, struct heap *heap, const char *const *functions)
+int measure_read(struct measure *m, struct heap *heap, const char *const *functions,
+		 uint64_t first_ns, uint64_t last_ns)
 {
 	struct lanes named;
 	int err = read_lanes(m);
+
+	m->first_ns = first_ns;
+	m->last_ns = last_ns;
 
 	lanes_init(&named);
 	clear_pools(heap);

@@ -23,6 +23,7 @@ struct measure {
 	struct table pools; /* (PID, address) of a pool -> its row in the heap */
 	uint64_t hits;      /* of each class in use that bursts have asked for */
 	uint64_t next_burst_ns;
+	uint64_t first_ns, last_ns;         /* of what was read last */
 	uint64_t added;                     /* calls in lanes, and frees that are counted alone */
 	int cpu;                            /* of the last burst */
 	uint64_t entered[MEASURE_MAX_CPUS]; /* calls by CPU when the last one began */
@@ -44,9 +45,11 @@ void measure_name_pool(struct measure *m, const struct event *e, size_t row);
 
 /*
  * Reads what has been added up: lanes, calibration, and the books of pools, which are put into the
- * heap's rows. `functions` are the names of the rows. 0 or a negative errno.
+ * heap's rows. `functions` are the names of the rows; the run has lasted from first_ns to last_ns.
+ * 0 or a negative errno.
  */
-int measure_read(struct measure *m, struct heap *heap, const char *const *functions);
+int measure_read(struct measure *m, struct heap *heap, const char *const *functions,
+		 uint64_t first_ns, uint64_t last_ns);
 
 /* For the last report: measures what is missing for a sound calibration. False: nothing can be. */
 bool measure_finish(struct measure *m);

@@ -11,6 +11,7 @@
 
 #include "cmd/state.h"
 #include "core/log.h"
+#include "out/svg.h"
 
 #define TICK_MS        10  /* how often the ring is emptied: nobody wakes us */
 #define LAST_CALLS_MS  50  /* how long calls may take to return after the gate has closed */
@@ -60,7 +61,8 @@ static void count_added(struct run *r, struct report *report)
 
 	if (!options_add_up(r->options))
 		return;
-	err = measure_read(&r->measure, &r->heap, r->names);
+	err = measure_read(&r->measure, &r->heap, r->names, r->info.start_ns,
+			   r->info.start_ns + report->elapsed_ns);
 	if (err)
 		log_warn("cannot read what has been added up: %s", strerror(-err));
 	report->events += r->measure.added;
@@ -85,7 +87,7 @@ static void fill_report(struct run *r, struct report *report, bool final)
 		.events = r->heap.events + r->heap.ignored,
 		.late = r->late,
 		.late_ns = r->late_ns,
-		.elapsed_ns = timeline_now() - r->info.start_ns,
+		.elapsed_ns = (r->over_ns ? r->over_ns : timeline_now()) - r->info.start_ns,
 		.malformed = session_malformed(r->session),
 		.final = final,
 	};
@@ -257,11 +259,15 @@ static void settle(struct run *r, struct report *report)
 
 static int exit_code(const struct run *r, const struct report *report)
 {
+	const struct output *const outputs[] = {&r->output, &r->svg};
 	char shown[160];
 
-	if (r->output.error) {
-		log_error("cannot write to %s: %s", log_quote(shown, sizeof(shown), r->output.name),
-			  strerror(r->output.error));
+	for (size_t i = 0; i < 2; i++) {
+		if (!outputs[i]->error)
+			continue;
+		log_error("cannot write to %s: %s",
+			  log_quote(shown, sizeof(shown), outputs[i]->name),
+			  strerror(outputs[i]->error));
 		return EXIT_CANNOT;
 	}
 	if (report_lost(report)) {
@@ -288,6 +294,15 @@ static void warn_nameless(const struct run *r)
 			 lost.processes, lost.mappings, lost.files, lost.addresses);
 }
 
+/* The picture of compare, beside the report. */
+static void draw(struct run *r, const struct report *report)
+{
+	output_begin(&r->svg);
+	if (compare_svg_write(r->svg.file, report) && !r->svg.error)
+		r->svg.error = ENOMEM;
+	output_flush(&r->svg);
+}
+
 static int finish(struct run *r)
 {
 	struct report report;
@@ -295,16 +310,16 @@ static int finish(struct run *r)
 
 	settle(r, &report);
 	if (options_add_up(r->options) && measure_finish(&r->measure)) {
-		uint64_t elapsed_ns = report.elapsed_ns; /* the run is over by now */
-
+		r->over_ns = r->info.start_ns + report.elapsed_ns;
 		fill_report(r, &report, true);
-		report.elapsed_ns = elapsed_ns;
 	}
 	child_poll(&r->child, r->signals.stop ? INTERRUPTED_MS : TICK_MS);
 	report.fate = child_fate(&r->child, fate, sizeof(fate));
 	if (r->sink.ops->finish && !r->output.error)
 		r->sink.ops->finish(&r->sink, &report);
 	output_flush(&r->output);
+	if (r->svg.file)
+		draw(r, &report);
 	warn_nameless(r);
 	return exit_code(r, &report);
 }

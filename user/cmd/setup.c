@@ -381,21 +381,30 @@ static int attach_command(struct run *r)
 	return err > 0 ? on_entered(r, r->child.pid) : 0;
 }
 
-int setup_run(struct run *r, struct options *o)
+static int open_output(struct output *output, const char *path)
 {
 	char shown[160];
+	int err = output_open(output, path);
+
+	if (err)
+		log_error("cannot open '%s' for writing: %s", log_quote(shown, sizeof(shown), path),
+			  strerror(-err));
+	return err;
+}
+
+int setup_run(struct run *r, struct options *o)
+{
 	int err;
 
 	*r = (struct run){.options = o, .signals.fd = -1};
 	err = check_targets(o);
 	if (err)
 		return err;
-	err = output_open(&r->output, o->output);
-	if (err) {
-		log_error("cannot open '%s' for writing: %s",
-			  log_quote(shown, sizeof(shown), o->output), strerror(-err));
+	err = open_output(&r->output, o->output);
+	if (!err && o->svg)
+		err = open_output(&r->svg, o->svg);
+	if (err)
 		return err;
-	}
 	err = prepare(r);
 	if (err)
 		return err;
@@ -419,5 +428,6 @@ void setup_undo(struct run *r)
 	heap_fini(&r->heap);
 	symbolizer_free(r->symbolizer);
 	signals_fini(&r->signals);
+	output_close(&r->svg);
 	output_close(&r->output);
 }

@@ -18,6 +18,7 @@
 struct run {
 	struct options *options;
 	struct output output;
+	struct output svg; /* file NULL: no picture is wanted */
 	struct signals signals;
 	struct symbolizer *symbolizer;
 	struct heap heap;
@@ -36,6 +37,7 @@ struct run {
 	struct event_totals totals[EVENT_MAX_FUNCTIONS]; /* with --sample-bytes */
 	uint64_t refused_told;  /* functions without a row, as the user knows of them */
 	uint64_t late, late_ns; /* see struct report */
+	uint64_t over_ns; /* when the run was over, and its report is still to come; 0: it is not */
 	uint64_t next_report_ns, next_progress_ns, next_sweep_ns;
 	bool progress_shown, silence_judged;
 	bool left_to_timers; /* compare: the target times its pools itself, nothing else is probed

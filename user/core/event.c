@@ -22,8 +22,7 @@ _Static_assert((int)LANE_OFF_CPU == (int)WIRE_OFF_CPU, "causes travel unchanged"
 _Static_assert((int)LANE_NR_CAUSES == (int)WIRE_NR_CAUSES, "causes travel unchanged");
 _Static_assert((int)CALIBRATION_CLOCK == (int)WIRE_CLASS_CLOCK, "classes travel unchanged");
 _Static_assert((int)CALIBRATION_STEPPED == (int)WIRE_CLASS_STEPPED, "classes travel unchanged");
-_Static_assert(LANE_ALL_SIZES == WIRE_ALL_SIZES && LANE_SLICES == WIRE_SLICES,
-	       "numbers travel unchanged");
+_Static_assert(LANE_ALL_SIZES == WIRE_ALL_SIZES, "numbers travel unchanged");
 _Static_assert(HIST_SUB_BITS == WIRE_BUCKET_BITS, "buckets travel unchanged");
 
 /* The bytes that must follow the header. */
@@ -115,8 +114,7 @@ int event_decode(struct event *e, const void *data, size_t len)
 static int decode_lane_key(struct lane_key *key, const struct wire_lane_key *w)
 {
 	if (w->op > WIRE_LANE_POOL_PAIR || w->function >= EVENT_MAX_FUNCTIONS ||
-	    w->class >= CALIBRATION_NR || w->cause >= WIRE_NR_CAUSES || w->slice >= WIRE_SLICES ||
-	    w->reserved)
+	    w->class >= CALIBRATION_NR || w->cause >= WIRE_NR_CAUSES || w->reserved)
 		return -EINVAL;
 	*key = (struct lane_key){
 		.op = w->op,

@@ -35,6 +35,7 @@ enum lane_cause {
 
 #define LANE_ALL_SIZES 255
 #define LANE_SLICES    32
+#define LANE_TURN_NS   (1ULL << 23)
 
 /* What the calls of a lane have in common. */
 struct lane_key {
@@ -44,12 +45,13 @@ struct lane_key {
 	uint8_t size_class; /* LANE_ALL_SIZES, or n: sizes above 2^(n-1) up to 2^n; 0: 0 and 1 */
 	uint8_t cause;      /* enum lane_cause; LANE_OWN_CODE unless causes are asked for */
 	uint8_t disturbed;  /* migrated or switched off the CPU inside: counted apart */
-	uint8_t slice;      /* `compare`: time in turns, 0..LANE_SLICES-1, for its bootstrap */
-	uint8_t failed;     /* calls that failed: counted, in no histogram */
-	uint32_t pid;       /* 0: all */
-	uint32_t group;     /* operations that were timed together; 0: each alone */
-	uint64_t site;      /* return address into the caller; 0: all */
-	uint64_t pool;      /* its address; 0 in reports, where pools of one name are one lane */
+	uint8_t slice;  /* `compare`: the time of it, for the bootstrap. 0..LANE_SLICES-1; as the
+			 * kernel side has it 0..255, turns of LANE_TURN_NS over and over */
+	uint8_t failed; /* calls that failed: counted, in no histogram */
+	uint32_t pid;   /* 0: all */
+	uint32_t group; /* operations that were timed together; 0: each alone */
+	uint64_t site;  /* return address into the caller; 0: all */
+	uint64_t pool;  /* its address; 0 in reports, where pools of one name are one lane */
 };
 
 struct lane {
