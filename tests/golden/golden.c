@@ -407,6 +407,7 @@ static void set_latency(struct heap *h, const struct run *run)
 {
 	info.by = run->lanes->by;
 	info.why = run->lanes->why;
+	info.adds_up = true;
 	info.top = run->lanes->top;
 	info.live_known = false;
 	h->events = LATENCY_CALLS;

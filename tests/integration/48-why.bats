@@ -106,6 +106,6 @@ whys_are_sound() {
 	release_held
 	end_tracer
 	[ "$status" -eq 0 ]
-	grep -q 'mmap, munmap, mremap' "$TRACE"
+	grep -q 'mmap/munmap/mremap' "$TRACE"
 	grep -Eq 'above at .*slow_mmap\.c:[0-9]+' "$TRACE"
 }

@@ -96,7 +96,7 @@ static const struct {
 	[LANE_OWN_CODE] = {"its own code", "own_code"},
 	[LANE_PAGE_FAULTS] = {"page faults", "page_faults"},
 	[LANE_FUTEX] = {"waiting for a lock", "futex"},
-	[LANE_MMAP] = {"mmap, munmap, mremap", "mmap"},
+	[LANE_MMAP] = {"mmap/munmap/mremap", "mmap"},
 	[LANE_BRK] = {"brk", "brk"},
 	[LANE_MADVISE] = {"madvise", "madvise"},
 	[LANE_OFF_CPU] = {"off the CPU", "off_cpu"},

@@ -7,9 +7,9 @@
  *	realloc, from grow at arena.c:77:3: 24000 calls, 1.21s, 61.2% of the time
  *	    CALLS   TIME      p50      max  MOST OF IT WAS
  *	    23176   3.1%   ≤ 48ns   9.10us  its own code
- *	      812  83.0%   31.0us   1.20ms  page faults, 4.2 a call; mmap, munmap, mremap, 1.0 a
- *call 12  13.9%   2.10ms   9.20ms  waiting for a lock, 1.1 a call the slowest 1% (240 calls
- *above 29.1us): 95% page faults, 5% waiting for a lock
+ *	      812  83.0%   31.0us   1.20ms  page faults, 4.2 a call
+ *	       12  13.9%   2.10ms   9.20ms  waiting for a lock, 1.1 a call; page faults, 0.2 a call
+ *	    the slowest 1% (240 calls above 29.1us): 95% page faults, 5% waiting for a lock
  */
 #include <inttypes.h>
 
