@@ -36,7 +36,7 @@ CORE_SRC := $(wildcard user/core/*.c)
 USER_SRC := user/main.c $(wildcard user/cmd/*.c user/probe/*.c user/sym/*.c user/out/*.c)
 DEMO_SRC := $(wildcard user/demo/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
-WORKLOAD_SRC := $(filter-out %/cet_lib.c %/site_probe.c %/lone.c %/nobody.c %/own_lib.c %/plugin.c %.bpf.c,\
+WORKLOAD_SRC := $(filter-out %/cet_lib.c %/known.c %/site_probe.c %/lone.c %/nobody.c %/own_lib.c %/plugin.c %.bpf.c,\
 	$(wildcard tests/workloads/*.c))
 # Programs that are built once more, with other switches, and libraries.
 VARIANTS := prefixed-je prefixed-mi prefixed-tc prefixed-rjem otel-semaphores rust_names-mangled \
@@ -70,7 +70,7 @@ PROGRAMS := $(BUILD)/alloctrace $(BUILD)/pool-demo
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/workloads/%,$(WORKLOAD_SRC)) \
 	$(addprefix $(BUILD)/workloads/,$(VARIANTS)) \
-	$(if $(filter x86_64,$(MACHINE)),$(addprefix $(BUILD)/workloads/,libcet.so site_probe $(NOBODIES)))
+	$(if $(filter x86_64,$(MACHINE)),$(addprefix $(BUILD)/workloads/,libcet.so known site_probe $(NOBODIES)))
 
 .PHONY: all help deps demo workloads test unit unit-programs integration vm-test bench lint fmt install clean check-build-deps
 .DELETE_ON_ERROR:
@@ -166,8 +166,8 @@ export CMOCKA_MESSAGE_OUTPUT := TAP
 
 unit-programs: $(UNIT_TESTS) $(BUILD)/golden
 
-# The sinks alone: the symbolizer is a table in golden.c.
-$(BUILD)/golden: tests/golden/golden.c $(call obj,$(wildcard user/out/*.c)) $(CORE_LIB)
+# The sinks alone: the symbolizer is a table.
+$(BUILD)/golden: $(wildcard tests/golden/*.c) $(call obj,$(wildcard user/out/*.c)) $(CORE_LIB)
 	$(call say,TEST,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -o $@ $^ $(LDFLAGS) $(shell $(PKG_CONFIG) --libs jansson) -lm
 
@@ -180,9 +180,11 @@ $(BUILD)/unit/test_site: UNIT_LIBS = -lZydis
 $(BUILD)/unit/test_hazard: user/probe/hazard.c user/sym/proc.c user/sym/regular.c
 $(BUILD)/unit/test_hazard: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libbpf)
 $(filter $(BUILD)/unit/test_functions%,$(UNIT_TESTS)): user/probe/functions.c
-$(BUILD)/unit/test_options $(BUILD)/unit/test_options_functions: user/probe/functions.c user/cmd/options.c user/cmd/values.c
+$(BUILD)/unit/test_options $(BUILD)/unit/test_options_functions: user/probe/functions.c user/cmd/options.c user/cmd/choose.c user/cmd/values.c
 $(BUILD)/unit/test_values: user/cmd/values.c
 $(BUILD)/unit/test_loader: user/probe/loader.c
+$(BUILD)/unit/test_latency: $(wildcard user/out/*.c)
+$(BUILD)/unit/test_latency: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs jansson)
 
 $(BUILD)/unit/%: tests/unit/%.c $(CORE_LIB)
 	$(call say,TEST,$@)

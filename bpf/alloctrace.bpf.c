@@ -21,10 +21,12 @@
 #include "task.bpf.h"
 #include "emit.bpf.h"
 #include "sample.bpf.h"
+#include "lane.bpf.h"
 #include "arguments.bpf.h"
 #include "inflight.bpf.h"
 #include "pool.bpf.h"
 #include "thread.bpf.h"
+#include "why.bpf.h"
 
 /* Part of the object: the kernel takes task storage only from GPL-compatible programs. */
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -72,6 +74,12 @@ int pool_destroy(struct pt_regs *ctx)
 }
 
 SEC("usdt")
+int pool_timed(struct pt_regs *ctx)
+{
+	return pool_reported(ctx);
+}
+
+SEC("usdt")
 int otel_alloc(struct pt_regs *ctx)
 {
 	return otel_allocated(ctx);
@@ -87,6 +95,26 @@ SEC("tp_btf/sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
 {
 	return process_forks(parent, child);
+}
+
+SEC("raw_tp/sys_enter")
+int syscall_enter(struct bpf_raw_tracepoint_args *ctx)
+{
+	return why_syscall_enter(ctx->args[1]);
+}
+
+SEC("raw_tp/sys_exit")
+int syscall_exit(void *ctx)
+{
+	(void)ctx;
+	return why_syscall_exit();
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(task_switch, bool preempt, struct task_struct *from, struct task_struct *to)
+{
+	(void)preempt;
+	return why_switch(from, to);
 }
 
 SEC("raw_tp/sched_process_exit")

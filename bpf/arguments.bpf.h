@@ -47,6 +47,7 @@ static __always_inline __u64 product(__u64 a, __u64 b)
 struct request {
 	__u8 kind;
 	__u8 function;
+	__u8 class; /* of the instruction under the probe */
 	bool returns_size;
 	bool paired; /* free: its return will be seen */
 	__u64 size;
@@ -65,6 +66,7 @@ static __always_inline void request_read(struct request *req, struct pt_regs *ct
 	flags = argument(&a, WIRE_ARG_FLAGS) & 63;
 	req->kind = WIRE_COOKIE_NUMBER(a.cookie, WIRE_ARG_PTR) ? WIRE_REALLOC : WIRE_ALLOC;
 	req->function = WIRE_COOKIE_FUNCTION(a.cookie);
+	req->class = WIRE_COOKIE_NUMBER(a.cookie, WIRE_ARG_CLASS);
 	req->returns_size = WIRE_COOKIE_NUMBER(a.cookie, WIRE_ARG_RETURNS_SIZE);
 	req->size = argument(&a, WIRE_ARG_SIZE);
 	if (WIRE_COOKIE_NUMBER(a.cookie, WIRE_ARG_COUNT))
@@ -84,6 +86,7 @@ static __always_inline void request_read_free(struct request *req, struct pt_reg
 	*req = (struct request){
 		.kind = WIRE_FREE,
 		.function = WIRE_COOKIE_FUNCTION(a.cookie),
+		.class = WIRE_COOKIE_NUMBER(a.cookie, WIRE_ARG_CLASS),
 		.size = config_min_size, /* frees of all sizes pass the filter */
 		.addr = argument(&a, WIRE_ARG_PTR),
 		.paired = WIRE_COOKIE_NUMBER(a.cookie, WIRE_ARG_PAIRED),

@@ -17,6 +17,11 @@ const volatile __u64 config_min_size;
 const volatile __u64 config_max_size = ~0ULL;
 const volatile bool config_follow;        /* only processes in `followed` */
 const volatile __u64 config_sample_bytes; /* 0: every call is an event */
+const volatile bool config_lanes;         /* calls are added up, not sent */
+const volatile bool config_by_size, config_by_site, config_slices, config_why;
+const volatile __u32 config_calibrator; /* the helper that calls functions that do nothing */
+/* Numbers of the system calls whose time --why looks at; they differ by machine. */
+const volatile __u32 config_syscalls[WIRE_NR_CAUSES][3];
 #define LOG2_STEPS 1024
 const volatile __u64
 	config_log2[LOG2_STEPS + 1]; /* log2(1 + i / LOG2_STEPS), 32 bits behind the point */
@@ -26,6 +31,9 @@ const volatile __u64
  * run has one first and one last moment whatever the order in which probes come and go.
  */
 bool gate_open;
+
+/* Median window of a function that does nothing, by class, in ns: what --why leaves out. */
+__u64 probe_cost[16];
 
 /*
  * One open call of one thread, and at the same time the record that it becomes: what the entry
@@ -43,6 +51,16 @@ struct call {
 	__u16 reserved;
 	__s64 until_sample;     /* bytes that this thread may still ask for until one is sampled */
 	__u64 free_sp, free_ip; /* of the last free, which `event` and `stack` still hold */
+	/* With config_lanes, of the open call. */
+	__u8 class;
+	__u8 cause; /* the system call that it is in: enum wire_cause, 0: none that matters */
+	__u16 reserved1;
+	__u32 cpu;      /* where it began */
+	__u64 switches; /* of the thread until then */
+	__u64 faults;   /* the same */
+	__u64 cause_ns; /* when that system call began */
+	__u64 off_ns;   /* when it was taken off the CPU; 0: it is on one */
+	__u64 times[WIRE_NR_CAUSES], ns[WIRE_NR_CAUSES];
 	struct wire_event event;
 	__u64 stack[WIRE_MAX_FRAMES];
 };
@@ -88,7 +106,17 @@ struct {
 	__type(value, __u8);
 } sampled SEC(".maps");
 
-/* With config_sample_bytes, the books of all calls, by row of the table of functions. */
+/* With config_lanes: every call, by what it is and how long it took. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 18);
+	__type(key, struct wire_lane_key);
+	__type(value, struct wire_lane);
+} lanes SEC(".maps");
+
+/* With config_sample_bytes or config_lanes, the books of all calls, by row of the table of
+ * functions. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 64);

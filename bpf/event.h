@@ -69,13 +69,59 @@ enum wire_arg {
 	WIRE_ARG_OUT,
 	WIRE_ARG_RETURNS_SIZE, /* not a number: the function returns the size it achieved */
 	WIRE_ARG_PAIRED,       /* not a number: a free that has a return probe */
+	WIRE_ARG_CLASS,        /* not a number: the kind of instruction under the probe */
 };
 
 #define WIRE_COOKIE_ARG(number, arg)    ((__u64)(number) << (8 + 4 * (arg)))
 #define WIRE_COOKIE_FUNCTION(cookie)    ((__u8)(cookie))
 #define WIRE_COOKIE_NUMBER(cookie, arg) ((cookie) >> (8 + 4 * (arg)) & 15)
 
-/* With --sample-bytes: the books of one function, kept by the kernel side for all its calls. */
+/*
+ * Where calls are added up instead of sent: one entry of the map `lanes` for every kind of call and
+ * bucket of its latency. core/lane.h says what the fields mean.
+ */
+enum wire_lane_op {
+	WIRE_LANE_CALL,
+	WIRE_LANE_POOL_ALLOC,
+	WIRE_LANE_POOL_FREE,
+	WIRE_LANE_POOL_PAIR
+};
+
+enum wire_class { WIRE_CLASS_STEPPED = 0, WIRE_CLASS_CLOCK = 6 };
+
+enum wire_cause {
+	WIRE_OWN_CODE,
+	WIRE_PAGE_FAULTS,
+	WIRE_FUTEX,
+	WIRE_MMAP,
+	WIRE_BRK,
+	WIRE_MADVISE,
+	WIRE_OFF_CPU,
+	WIRE_NR_CAUSES,
+};
+
+#define WIRE_ALL_SIZES   255
+#define WIRE_BUCKET_BITS 6  /* 64 buckets to an octave, as core/hist.h has them */
+#define WIRE_MAX_TIMED   64 /* entries of one alloctrace:timed probe */
+
+struct wire_lane_key {
+	__u8 op, function, class, size_class;
+	__u8 cause, disturbed, slice, failed; /* slice: a turn of time, of 256 in a row */
+	__u32 tgid;
+	__u32 group;
+	__u64 site;
+	__u64 pool;
+	__u32 bucket;
+	__u32 reserved;
+};
+
+struct wire_lane {
+	__u64 count, sum, max, bytes;
+	__u64 times[WIRE_NR_CAUSES], ns[WIRE_NR_CAUSES];
+};
+
+/* With --sample-bytes, and where calls are added up: the books of one function, kept by the kernel
+ * side for all its calls. */
 struct wire_totals {
 	__u64 count, bytes, failed, null, freed;
 };
@@ -107,6 +153,7 @@ struct wire_event {
 #define wire_pool_chunk_size  align
 #define wire_pool_chunk_count old_addr
 
+_Static_assert(sizeof(struct wire_lane_key) == 40, "the wire has no hidden padding");
 _Static_assert(sizeof(struct wire_event) == 104, "the wire has no hidden padding");
 _Static_assert(__builtin_offsetof(struct wire_event, ts_ns) == 16,
 	       "the wire has no hidden padding");

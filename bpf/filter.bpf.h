@@ -22,8 +22,15 @@ static __always_inline bool filter_followed(__u32 tgid)
 	return bpf_map_lookup_elem(&followed, &tgid);
 }
 
+static __always_inline bool is_calibrator(__u64 pid_tgid)
+{
+	return config_calibrator && (__u32)(pid_tgid >> 32) == config_calibrator;
+}
+
 static __always_inline bool filter_task(__u64 pid_tgid)
 {
+	if (is_calibrator(pid_tgid))
+		return true;
 	if (!gate_open || (__u32)(pid_tgid >> 32) == config_own_tgid)
 		return false;
 	if (config_follow && !filter_followed(pid_tgid >> 32))

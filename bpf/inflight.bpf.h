@@ -67,6 +67,9 @@ static __always_inline void call_sample(struct call *call, const struct request 
 					__u64 pid_tgid)
 {
 	call->silent = 0;
+	if (config_lanes && !is_calibrator(pid_tgid))
+		totals_enter(req->function, req->kind == WIRE_FREE ? 0 : req->size,
+			     req->kind == WIRE_FREE && !req->addr);
 	if (!config_sample_bytes)
 		return;
 	call->sampled = req->kind != WIRE_FREE && sample_takes(call, req->size);
@@ -101,18 +104,23 @@ static __always_inline struct call *call_open(struct pt_regs *ctx, const struct 
 		return NULL;
 	call_abandon(call);
 	call->sp = sp;
-	call->muted = !filter_size(req->size);
+	call->muted = !filter_size(req->size) && !is_calibrator(pid_tgid);
 	if (call->muted)
 		return NULL;
 	call_sample(call, req, pid_tgid);
-	event_begin(&call->event, pid_tgid, req->kind, req->function);
+	call->class = req->class;
+	if (config_lanes) {
+		lane_begin(&call->event, pid_tgid, req->kind, req->function);
+	} else {
+		event_begin(&call->event, pid_tgid, req->kind, req->function);
+	}
 	call->event.size = req->size;
 	call->event.align = req->align;
 	call->event.old_addr = req->old_addr;
 	call->memptr = req->memptr;
 	call->returns_size = req->returns_size;
 	call->stack[0] = caller;
-	if (call->silent)
+	if (call->silent || is_calibrator(pid_tgid))
 		return call;
 	count(WIRE_ENTERED);
 	if (!readable) {
@@ -130,8 +138,24 @@ static __always_inline int call_enter(struct pt_regs *ctx)
 
 	request_read(&req, ctx);
 	call = call_open(ctx, &req);
-	if (call)
-		call->event.ts_ns = bpf_ktime_get_ns();
+	if (!call)
+		return 0;
+	if (config_lanes)
+		lane_enter(call);
+	call->event.ts_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+/* A free that is added up: it has a return probe when its time was asked for. */
+static __always_inline int call_free_added(struct call *call, const struct request *req)
+{
+	call->event.addr = req->addr;
+	if (!req->paired) {
+		call->sp = 0;
+		return 0;
+	}
+	lane_enter(call);
+	call->event.ts_ns = bpf_ktime_get_ns();
 	return 0;
 }
 
@@ -145,6 +169,12 @@ static __always_inline int call_free(struct pt_regs *ctx)
 	call = call_open(ctx, &req);
 	if (!call)
 		return 0;
+	if (config_lanes) {
+		call->event.size = 0;
+		call->free_sp = PT_REGS_SP(ctx);
+		call->free_ip = PT_REGS_IP(ctx);
+		return call_free_added(call, &req);
+	}
 	if (req.paired)
 		call->muted = 1; /* open until it returns, and what it calls is no event */
 	else
@@ -229,7 +259,16 @@ static __always_inline int call_leave(struct pt_regs *ctx)
 	if (call->muted)
 		return 0;
 	call->event.latency_ns = now - call->event.ts_ns;
-	call_settle(&call->event, call_result(call, PT_REGS_RC(ctx)));
+	if (call->event.kind != WIRE_FREE)
+		call_settle(&call->event, call_result(call, PT_REGS_RC(ctx)));
+	if (config_lanes) {
+		if (!is_calibrator(bpf_get_current_pid_tgid()))
+			totals_settle(call->event.function, &call->event);
+		lane_leave(call, now - call->event.ts_ns);
+		return 0;
+	}
+	if (call->class == WIRE_CLASS_STEPPED)
+		call->event.flags |= WIRE_NOT_MEASURED; /* the step lies inside the window */
 	if (config_sample_bytes)
 		call_follow(call);
 	if (!call->silent)

@@ -66,6 +66,21 @@ static __always_inline int pool_created(struct pt_regs *ctx)
 	return 0;
 }
 
+/* With config_lanes: whether the operation is one to add up. What a pool does inside an open
+ * allocator call is a part of that. */
+static __always_inline bool pool_counts(struct pt_regs *ctx)
+{
+	struct call *call;
+
+	if (!filter_task(bpf_get_current_pid_tgid()))
+		return false;
+	call = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL, 0);
+	if (call && call->sp && PT_REGS_SP(ctx) < call->sp)
+		return false;
+	count(WIRE_ENTERED);
+	return true;
+}
+
 static __always_inline int pool_allocated(struct pt_regs *ctx)
 {
 	__u64 size = pool_arg(ctx, 2);
@@ -73,6 +88,12 @@ static __always_inline int pool_allocated(struct pt_regs *ctx)
 
 	if (!filter_size(size))
 		return 0;
+	if (config_lanes) {
+		if (pool_counts(ctx))
+			lane_pool(WIRE_LANE_POOL_ALLOC, pool_arg(ctx, 0), !pool_arg(ctx, 1),
+				  pool_arg(ctx, 4), size);
+		return 0;
+	}
 	call = pool_begin(ctx, WIRE_POOL_ALLOC);
 	if (!call)
 		return 0;
@@ -86,12 +107,53 @@ static __always_inline int pool_allocated(struct pt_regs *ctx)
 
 static __always_inline int pool_freed(struct pt_regs *ctx)
 {
-	struct call *call = pool_begin(ctx, WIRE_POOL_FREE);
+	struct call *call;
 
+	if (config_lanes) {
+		if (pool_counts(ctx))
+			lane_pool(WIRE_LANE_POOL_FREE, pool_arg(ctx, 0), false, pool_arg(ctx, 2),
+				  0);
+		return 0;
+	}
+	call = pool_begin(ctx, WIRE_POOL_FREE);
 	if (!call)
 		return 0;
 	call->event.addr = pool_arg(ctx, 1);
 	return pool_end(ctx, call, pool_arg(ctx, 2), pool_arg(ctx, 3));
+}
+
+/*
+ * Operations that the process has timed itself, some at a time: timed(pool, op, group, ns, count),
+ * ns an array of 32-bit nanoseconds, each of `group` operations.
+ */
+static __always_inline int pool_reported(struct pt_regs *ctx)
+{
+	__u64 pid_tgid = bpf_get_current_pid_tgid();
+	struct timed t = {0};
+	struct call *call;
+
+	if (!filter_task(pid_tgid))
+		return 0;
+	call = call_slot();
+	if (!call)
+		return 0;
+	t.key.op = pool_arg(ctx, 1) & 3;
+	if (!t.key.op || (call->sp && PT_REGS_SP(ctx) < call->sp))
+		return 0;
+	t.call = call;
+	t.count = pool_arg(ctx, 4);
+	if (t.count > WIRE_MAX_TIMED)
+		t.count = WIRE_MAX_TIMED;
+	t.key.class = WIRE_CLASS_CLOCK;
+	t.key.size_class = WIRE_ALL_SIZES;
+	t.key.slice = lane_slice(bpf_ktime_get_ns());
+	t.key.tgid = pid_tgid >> 32;
+	t.key.group = pool_arg(ctx, 2);
+	t.key.pool = pool_arg(ctx, 0);
+	if (bpf_probe_read_user(call->stack, t.count * sizeof(__u32), (void *)pool_arg(ctx, 3)))
+		return 0;
+	bpf_loop(WIRE_MAX_TIMED, timed_step, &t, 0);
+	return 0;
 }
 
 /*

@@ -26,6 +26,8 @@ struct signal_struct {
 struct task_struct {
 	int pid;
 	int tgid;
+	unsigned long nvcsw, nivcsw;
+	unsigned long min_flt, maj_flt;
 	struct signal_struct *signal;
 	struct pid *thread_pid;
 } __attribute__((preserve_access_index));

@@ -15,6 +15,7 @@ def typed($line; types):
     elif ($e.value
           | if $t == "whole" then whole
             elif $t == "amount" then amount
+            elif $t == "number" then type == "number"
             elif $t == "address" then address
             elif $t == "text" then text
             elif $t == "yes" then yes
@@ -54,7 +55,7 @@ def check_frame($n):
 def check_event($n):
   check($n; {type: "text", call: "text", kind: "text", ts_ns: "whole", pid: "whole", tid: "whole",
              comm: "text", size: "whole", overflow: "yes", align: "whole", addr: "address", old_addr: "address",
-             old_size: "whole", failed: "yes", latency_ns: "whole", pool: "text",
+             old_size: "whole", failed: "yes", latency_ns: "whole", returned_ns: "whole", pool: "text",
              pool_addr: "address", base: "address", chunk_size: "whole", chunk_count: "whole",
              ns_pid: "whole", ns_tid: "whole", weighted_bytes: "whole", stack: "list"};
         ["call", "kind", "ts_ns", "pid", "tid", "comm"]),
@@ -93,20 +94,145 @@ def check_finding($n):
   ((.stack // [])[] | check_frame($n)),
   ((.other_stack // [])[] | check_frame($n));
 
-def check_bucket($n):
-  check($n; {lo: "whole", hi: "whole", count: "whole"}; ["lo", "hi", "count"]),
-  (if .lo < .hi then empty else error("line \($n): an empty bucket") end);
+
+# Nanoseconds: whole, but for operations that were timed in groups.
+def value_names: ["p50", "p90", "p99", "p999", "max", "mean"];
+def value_types($grouped): [value_names[] | {(.): (if $grouped then "amount" else "whole" end)}] | add;
+
+def rises($n; names): [.[names[]]] | if . == sort then empty else error("line \($n): the percentiles do not rise") end;
+
+def check_bucket($n; $grouped):
+  value_types($grouped).max as $t
+  | check($n; {lo: $t, hi: $t, count: "whole"}; ["lo", "hi", "count"]),
+    (if .lo < .hi then empty else error("line \($n): an empty bucket") end);
+
+# What is corrected is the raw value less the cost, never below 0; each of the three is rounded.
+def check_corrected($n; $raw):
+  ($raw | has("group")) as $grouped
+  | check($n; value_types($grouped); value_names),
+    rises($n; ["p50", "p90", "p99", "p999", "max"]),
+    (. as $c | value_names[] | . as $v
+     | if ($c[$v] - ([0, $raw[$v] - $raw.cost_ns] | max) | fabs) <= (if $grouped then 0.002 else 1 end) then empty
+       else error("line \($n): corrected \($v) is not the raw one less the cost") end);
+
+# Only where there is something to be measured, and it can be.
+def check_figures($n):
+  has_all($n; ["buckets"] + value_names),
+  rises($n; ["p50", "p90", "p99", "p999", "max"]),
+  has("group") as $grouped | (.buckets[] | check_bucket($n; $grouped)),
+  (if ([.buckets[].count] | add) == .count then empty
+   else error("line \($n): the buckets do not sum to count") end);
+
+def check_no_figures($n):
+  . as $o | (["buckets", "corrected", "cost_ns", "floor_ns"] + value_names)[] | . as $v
+  | if $o | has($v) then error("line \($n): \($v) of nothing") else empty end;
+
+def check_row($n):
+  (if [.class] - ["stepped", "push", "jcc", "jmp", "call", "nop", "clock"] == [] then empty
+   else error("line \($n): class \(.class)") end),
+  ((.stack // [])[] | check_frame($n));
 
 def check_histogram($n):
-  check($n; {type: "text", call: "text", unit: "text", count: "whole", buckets: "list",
-             p50: "whole", p90: "whole", p99: "whole", p999: "whole", max: "whole", mean: "whole",
-             measured: "text", final: "boolean"};
-        ["call", "unit", "count", "final", "buckets", "p50", "p90", "p99", "p999", "max", "mean"]),
-  (.buckets[] | check_bucket($n)),
-  (if ([.buckets[].count] | add) == .count then empty
-   else error("line \($n): the buckets do not sum to count") end),
-  (if .p50 <= .p90 and .p90 <= .p99 and .p99 <= .p999 and .p999 <= .max then empty
-   else error("line \($n): the percentiles do not rise") end);
+  has("group") as $grouped
+  | (if $grouped then "amount" else "whole" end) as $t
+  | check($n; {type: "text", call: "text", class: "text", unit: "text", count: "whole", buckets: "list",
+               measured: "text", final: "boolean", measurable: "boolean", corrected: "object", cost_ns: $t,
+               floor_ns: $t, group: "whole", failed: "whole", disturbed: "object", size_min: "whole",
+               size_max: "whole", pid: "whole", stack: "list"} + value_types($grouped);
+          ["call", "class", "unit", "count", "measured", "final"]),
+    check_row($n),
+    together($n; ["corrected", "cost_ns", "floor_ns"]),
+    together($n; ["size_min", "size_max"]),
+    (if .unit == "ns" then empty else error("line \($n): unit \(.unit)") end),
+    (if has("measurable") and (.measurable or .class != "stepped") or .class == "stepped" and .count > 0 and .measurable != false
+     then error("line \($n): what is single-stepped, and nothing else, is not measurable") else empty end),
+    (if .count > 0 and .measurable != false then check_figures($n) else check_no_figures($n) end),
+    (. as $raw | (.corrected // empty) | check_corrected($n; $raw)),
+    ((.disturbed // empty)
+     | check($n; {count: "whole", p50: "whole", max: "whole"}; ["count"]), together($n; ["p50", "max"]));
+
+def check_calibration($n):
+  check($n; {type: "text", class: "text", hits: "whole", p5: "amount", p50: "amount", p95: "amount", p99: "amount",
+             mean: "amount", final: "boolean"}; ["class", "hits", "p5", "p50", "p95", "p99", "mean", "final"]),
+  check_row($n),
+  rises($n; ["p5", "p50", "p95", "p99"]);
+
+def check_left_out($n):
+  check($n; {type: "text", of: "text", rows: "whole", count: "whole", share: "amount", final: "boolean"};
+        ["of", "rows", "count", "share", "final"]),
+  (if .share <= 1 and .rows > 0 then empty else error("line \($n): nothing, or more than all, is left out") end);
+
+def check_cause($n):
+  check($n; {cause: "text", count: "whole", sum_ns: "whole", p50: "whole", max: "whole", corrected: "object",
+             times: "whole", inside_ns: "whole", tail_count: "whole"};
+        ["cause", "count", "sum_ns", "p50", "max", "times", "inside_ns", "tail_count"]),
+  (if [.cause] - ["own_code", "page_faults", "futex", "mmap", "brk", "madvise", "off_cpu"] == [] then empty
+   else error("line \($n): cause \(.cause)") end),
+  ((.corrected // empty) | check($n; {p50: "whole", max: "whole"}; ["p50", "max"])),
+  (if .count > 0 and .tail_count <= .count and .p50 <= .max and .max <= .sum_ns then empty
+   else error("line \($n): a cause that cannot be") end);
+
+def check_why($n):
+  check($n; {type: "text", call: "text", class: "text", pid: "whole", stack: "list", count: "whole", causes: "list",
+             tail_ns: "whole", cost_ns: "whole", floor_ns: "whole", final: "boolean"};
+        ["call", "class", "count", "causes", "tail_ns", "final"]),
+  check_row($n),
+  together($n; ["cost_ns", "floor_ns"]),
+  (.causes[] | check_cause($n)),
+  (if ([.causes[].count] | add) == .count then empty else error("line \($n): the causes do not sum to count") end),
+  (if ([.causes[].cause] | length) == ([.causes[].cause] | unique | length) then empty
+   else error("line \($n): a cause twice") end),
+  # Of the slowest 1 %, give or take one for each cause, whose share is rounded.
+  (if ([.causes[].tail_count] | add) <= .count / 100 + (.causes | length) then empty
+   else error("line \($n): the tail is more than the slowest 1 %") end);
+
+# A lane of `compare`. What could not be measured has no latencies.
+def latency_types: {p50: "amount", p90: "amount", p99: "amount", p999: "amount", max: "amount", mean: "amount"};
+
+def check_lane($n):
+  check($n; latency_types + {type: "text", call: "text", measured: "text", class: "text", group: "whole",
+             count: "whole", disturbed: "object", failed: "whole", unit: "text", buckets: "list",
+             corrected: "object", floor_ns: "amount", cost_ns: "amount", final: "boolean"};
+        ["call", "measured", "class", "count", "final"]),
+  together($n; ["unit", "buckets", "p50", "p90", "p99", "p999", "max", "mean"]),
+  together($n; ["corrected", "floor_ns", "cost_ns"]),
+  ((.buckets // [])[] | check($n; {lo: "amount", hi: "amount", count: "whole"}; ["lo", "hi", "count"])),
+  (if .buckets and ([.buckets[].count] | add) != .count
+   then error("line \($n): the buckets do not sum to count") else empty end),
+  ((., .corrected // empty) | select(.p50)
+   | if .p50 <= .p90 and .p90 <= .p99 and .p99 <= .p999 and .p999 <= .max then empty
+     else error("line \($n): the percentiles do not rise") end),
+  ((.corrected // empty)
+   | check($n; latency_types + {p50_interval: "list"}; ["p50", "p90", "p99", "p999", "max", "mean"]));
+
+def check_interval($n; $at): (.[0] <= $at and $at <= .[1] and length == 2)
+  | if . then empty else error("line \($n): \($at) is not in its interval") end;
+
+def check_verdict($n):
+  check($n; {type: "text", pool: "text", op: "text", against: "text", like_with_like: "boolean",
+             verdict: "text", p50: "list", mean: "list", difference_ns: "number",
+             resolution_ns: "amount", p50_interval: "list", against_p50_interval: "list",
+             difference_interval: "list", ratio: "amount", ratio_interval: "list",
+             at_least: "amount", method: "text", resamples: "whole", sentence: "text",
+             final: "boolean"};
+        ["verdict", "sentence", "final"]),
+  together($n; ["pool", "op"]),
+  together($n; ["against", "like_with_like"]),
+  together($n; ["p50", "mean", "difference_ns", "resolution_ns"]),
+  together($n; ["p50_interval", "against_p50_interval", "difference_interval", "method", "resamples"]),
+  together($n; ["ratio", "ratio_interval"]),
+  (if .verdict | IN("faster", "slower", "cannot-tell", "too-few") then empty
+   else error("line \($n): verdict \(.verdict)") end),
+  (if .verdict == "faster" or .verdict == "slower"
+   then if .difference_interval and (.difference_ns | fabs) > .resolution_ns
+           and (.verdict == "faster") == (.difference_ns > 0)
+           and .difference_interval[0] * .difference_interval[1] > 0 then empty
+        else error("line \($n): the verdict does not follow") end
+   else empty end),
+  (. as $o | (.p50_interval // empty) | check_interval($n; $o.p50[0])),
+  (. as $o | (.against_p50_interval // empty) | check_interval($n; $o.p50[1])),
+  (. as $o | (.difference_interval // empty) | check_interval($n; $o.difference_ns)),
+  (. as $o | (.ratio_interval // empty) | check_interval($n; $o.ratio));
 
 def check_books($n):
   check($n; {type: "text", elapsed_ns: "whole", calls: "object", live: "object",
@@ -141,17 +267,31 @@ def check_books($n):
   (if .entered == .events + .lost.total + .in_flight then empty
    else error("line \($n): events + lost + in flight is not what entered") end);
 
-def check_line($n):
+def check_line($n; $compare):
   if .type == "start" then check_start($n)
   elif .type == "event" then check_event($n)
   elif .type == "finding" then check_finding($n)
+  elif .type == "histogram" and $compare then check_lane($n)
   elif .type == "histogram" then check_histogram($n)
+  elif .type == "calibration" then check_calibration($n)
+  elif .type == "left_out" then check_left_out($n)
+  elif .type == "why" then check_why($n)
+  elif .type == "verdict" then check_verdict($n)
   elif .type == "interim" or .type == "summary" then check_books($n)
   else error("line \($n): type \(.type)") end;
 
+# What is taken out is what was measured in the same run.
+def check_costs:
+  ([.[] | select(.type == "calibration") | {(.class): .p50}] | add // {}) as $costs
+  | .[] | select(has("cost_ns"))
+  | if (.cost_ns - ($costs[.class] // 0) / (.group // 1) | fabs) <= 0.5 and $costs[.class] then empty
+    else error("\(.call): the cost of its class was not measured as \(.cost_ns)") end;
+
 [inputs]
 | . as $lines
-| (range(length) as $i | $lines[$i] | check_line($i + 1)),
+| any(.[]; .type == "verdict") as $compare
+| check_costs,
+  (range(length) as $i | $lines[$i] | check_line($i + 1; $compare)),
   (if $lines[0].type != "start" then error("the first line is not the start")
    elif $lines[-1].type != "summary" then error("the last line is not the summary")
    elif ([$lines[] | select(.type == "finding") | .check] | group_by(.) | map({key: .[0], value: length}) | from_entries)

@@ -1,95 +1,26 @@
 // SPDX-License-Identifier: MIT
 /*
  * Fixed runs through every sink: golden CASE writes what alloctrace would have written, with
- * nothing in it that depends on the machine. There is no symbolizer behind it: the frames of every
- * address stand in a table here. run.sh compares.
+ * nothing in it that depends on the machine. run.sh compares.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "compare.h"
 #include "core/heap.h"
-#include "out/sink.h"
+#include "lanes.h"
 
 #define START   1000000000000ULL /* ns since boot when the gate opened */
-#define PID     4211
-#define OTHER   4300
-#define CHILD   4500
 #define POOL    0x55d0c0a90000
 #define NO_NAME 0x55d0c0aa0000
 #define HOSTILE 0x55d0c0ab0000
 #define OTEL    1 /* of the kernel side: stands for no address */
 
-enum { MALLOC, CALLOC, REALLOC, FREE, POSIX_MEMALIGN, UNUSED, FUNCTIONS };
-
 static const char *const function_names[FUNCTIONS] = {
 	"malloc", "calloc", "realloc", "free", "posix_memalign", "valloc",
 };
-
-/* ---- the symbolizer that is none ---- */
-
-enum {
-	IN_MAIN = 0x401000,
-	INLINED = 0x402000,
-	NO_LINE = 0x403000,
-	UNKNOWN = 0x404000,
-	EVIL = 0x405000,
-	LIBC = 0x406000,
-	NO_COLUMN = 0x407000
-};
-
-static const struct sym_frame frames_in_main[] = {
-	{"main", "demo.c", 12, 9, "/usr/bin/demo", 0x4f, 0x104f, false},
-};
-static const struct sym_frame frames_inlined[] = {
-	{"message_new", "src/message.h", 31, 16, "/usr/bin/demo", 0, 0x2010, true},
-	{"queue_push", "src/queue.c", 77, 3, "/usr/bin/demo", 0x21, 0x2010, false},
-};
-static const struct sym_frame frames_no_line[] = {
-	{"g_malloc", NULL, 0, 0, "/usr/lib/libglib-2.0.so.0", 0x19, 0x5a8b9, false},
-};
-static const struct sym_frame frames_unknown[] = {
-	{NULL, NULL, 0, 0, "[unknown]", 0x404000, 0x404000, false},
-};
-static const struct sym_frame frames_evil[] = {
-	{"ev\x1b[31mil\n", "a\\b\x9b\xff.c", 5, 0, "/tmp/\xc3\xbc\t", 0x8, 0x1008, false},
-};
-static const struct sym_frame frames_libc[] = {
-	{"__libc_start_main", NULL, 0, 0, "/usr/lib/libc.so.6", 0x85, 0x27305, false},
-};
-static const struct sym_frame frames_no_column[] = {
-	{NULL, "generated.c", 7, 0, "/usr/bin/demo", 0x30, 0x3030, false},
-};
-
-#define STACK(frames)                                      \
-	(struct sym_stack)                                 \
-	{                                                  \
-		sizeof(frames) / sizeof(frames[0]), frames \
-	}
-
-struct sym_stack symbolizer_resolve(struct symbolizer *s, pid_t pid, uint64_t address,
-				    bool is_return)
-{
-	if (s || (pid != PID && pid != OTHER && pid != CHILD) || !is_return)
-		abort();
-	switch (address) {
-	case IN_MAIN:
-		return STACK(frames_in_main);
-	case INLINED:
-		return STACK(frames_inlined);
-	case NO_LINE:
-		return STACK(frames_no_line);
-	case EVIL:
-		return STACK(frames_evil);
-	case LIBC:
-		return STACK(frames_libc);
-	case NO_COLUMN:
-		return STACK(frames_no_column);
-	default:
-		return STACK(frames_unknown);
-	}
-}
 
 /* ---- the runs ---- */
 
@@ -107,6 +38,7 @@ struct run {
 	size_t count;
 	const struct step *steps;         /* the last one is beyond all events */
 	const struct event_totals *calls; /* NULL: as the events have them */
+	const struct given *lanes;        /* NULL: none */
 	uint64_t sample_bytes;
 	bool checks; /* of pools */
 	struct report interim, final;
@@ -314,6 +246,38 @@ static const struct run wrongs_run = {
 	.final = {.elapsed_ns = 2000000000, .counters = {[EVENT_ENTERED] = COUNT(wrongs)}},
 };
 
+/* With `latency` calls are added up and are no events: the books have them from the kernel side. */
+static const struct event_totals latency_calls[FUNCTIONS] = {
+	[MALLOC] = {.count = 1055, .bytes = 65772, .failed = 3},
+	[CALLOC] = {.count = 3, .bytes = 4096},
+	[REALLOC] = {.count = 1, .failed = 1},
+	[POSIX_MEMALIGN] = {.count = 7, .bytes = 7000},
+	[FREE] = {.count = 990, .null = 5},
+};
+
+#define LATENCY_CALLS 2056 /* all of these */
+
+static const struct step latency_steps[] = {{0, TICK, 0}, NEVER};
+
+#define LATENCY_RUN(given)                                                                        \
+	{                                                                                         \
+		.steps = latency_steps, .calls = latency_calls, .lanes = &(given),                \
+		.interim = {.elapsed_ns = 1000000000,                                             \
+			    .counters = {[EVENT_ENTERED] = LATENCY_CALLS + 2},                    \
+			    .in_flight = 2},                                                      \
+		.final = {                                                                        \
+			.elapsed_ns = 14845678901,                                                \
+			.counters =                                                               \
+				{[EVENT_ENTERED] = LATENCY_CALLS + 5, [EVENT_LOST_UNPAIRED] = 5}, \
+			.fate = "exited with 0"},                                                 \
+	}
+
+static const struct run latency_run = LATENCY_RUN(calibrated_lanes);
+static const struct run raw_run = LATENCY_RUN(raw_lanes);
+static const struct run sized_run = LATENCY_RUN(sized_lanes);
+static const struct run site_run = LATENCY_RUN(site_lanes);
+static const struct run why_run = LATENCY_RUN(why_lanes);
+
 static void complete_events(const struct run *run)
 {
 	for (size_t i = 0; i < run->count; i++) {
@@ -346,13 +310,23 @@ static struct run_info info = {
 	.live_known = true,
 };
 
+static struct lanes lanes;
+static const struct given no_lanes;
+
+/* What lies behind the report lives until the next one. */
 static struct report report_of(const struct run *run, const struct heap *h, bool final)
 {
 	struct report report = final ? run->final : run->interim;
+	const struct given *given = run->lanes ? run->lanes : &no_lanes;
 
 	report.heap = h;
 	report.calls = run->calls ? run->calls : h->calls;
+	report.events = h->events + h->ignored;
 	report.final = final;
+	lanes_clear(&lanes);
+	give_lanes(&lanes, given, final);
+	report.lanes = &lanes;
+	report.calibration = &given->calibration;
 	return report;
 }
 
@@ -389,10 +363,10 @@ static void play(struct sink *s, struct heap *h, const struct run *run)
 	h->findings.context = s;
 	if (s->ops->start)
 		s->ops->start(s);
-	for (size_t i = 0; i < run->count; i++) {
+	for (size_t i = 0; i <= run->count; i++) {
 		while (step->before == i)
 			take_step(s, h, run, step++);
-		if (heap_apply(h, &run->events[i], &note) && s->ops->event)
+		if (i < run->count && heap_apply(h, &run->events[i], &note) && s->ops->event)
 			s->ops->event(s, &run->events[i], &note);
 	}
 	heap_settle_findings(h, UINT64_MAX);
@@ -404,7 +378,11 @@ static void play(struct sink *s, struct heap *h, const struct run *run)
 /* A run that was to see one pool, and met another. */
 static void play_little(struct sink *s, struct heap *h)
 {
-	struct report report = {.heap = h, .calls = h->calls, .final = true};
+	struct report report = {.heap = h,
+				.calls = h->calls,
+				.lanes = &lanes,
+				.calibration = &no_lanes.calibration,
+				.final = true};
 	struct heap_note note;
 
 	info.live_known = false;
@@ -417,6 +395,7 @@ static void play_little(struct sink *s, struct heap *h)
 		if (heap_apply(h, &events[i], &note) && s->ops->event)
 			s->ops->event(s, &events[i], &note);
 	}
+	report.events = h->events + h->ignored;
 	s->ops->finish(s, &report);
 }
 
@@ -429,8 +408,16 @@ static const struct {
 	{"trace.text", &text_trace_sink, &all_calls, false},
 	{"trace-stacks.text", &text_trace_sink, &all_calls, true},
 	{"trace.json", &json_trace_sink, &all_calls, true},
-	{"latency.text", &text_latency_sink, &all_calls, false},
-	{"latency.json", &json_latency_sink, &all_calls, false},
+	{"latency.text", &text_latency_sink, &latency_run, false},
+	{"latency.json", &json_latency_sink, &latency_run, false},
+	{"latency-raw.text", &text_latency_sink, &raw_run, false},
+	{"latency-raw.json", &json_latency_sink, &raw_run, false},
+	{"latency-by-size.text", &text_latency_sink, &sized_run, false},
+	{"latency-by-size.json", &json_latency_sink, &sized_run, false},
+	{"latency-by-site.text", &text_latency_sink, &site_run, false},
+	{"latency-by-site.json", &json_latency_sink, &site_run, false},
+	{"latency-why.text", &text_latency_sink, &why_run, false},
+	{"latency-why.json", &json_latency_sink, &why_run, false},
 	{"sampled.text", &text_trace_sink, &sampled_run, false},
 	{"sampled.json", &json_trace_sink, &sampled_run, false},
 	{"family.text", &text_trace_sink, &family_run, false},
@@ -441,23 +428,37 @@ static const struct {
 	{"little.json", &json_trace_sink, NULL, false},
 };
 
+static void set_latency(struct heap *h, const struct run *run)
+{
+	info.by = run->lanes->by;
+	info.why = run->lanes->why;
+	info.adds_up = true;
+	info.top = run->lanes->top;
+	info.live_known = false;
+	h->events = LATENCY_CALLS;
+}
+
 static int run_case(size_t i)
 {
 	const struct run *run = cases[i].run;
 	struct heap heap;
 	struct sink sink;
 
+	lanes_init(&lanes);
 	if (heap_init(&heap) || sink_init(&sink, cases[i].ops, &info, stdout))
 		return 1;
 	complete_events(run ? run : &all_calls);
 	info.stacks = cases[i].stacks;
 	info.sample_bytes = run ? run->sample_bytes : 0;
+	if (run && run->lanes)
+		set_latency(&heap, run);
 	if (run)
 		play(&sink, &heap, run);
 	else
 		play_little(&sink, &heap);
 	sink_fini(&sink);
 	heap_fini(&heap);
+	lanes_fini(&lanes);
 	return fflush(stdout) || ferror(stdout);
 }
 
@@ -469,5 +470,5 @@ int main(int argc, char **argv)
 		else if (!strcmp(argv[1], cases[i].name))
 			return run_case(i);
 	}
-	return argc < 2 ? 0 : 2;
+	return compare_case(argc < 2 ? NULL : argv[1]);
 }

@@ -19,7 +19,7 @@ trap 'rm -rf "$work"' EXIT
 
 cases=$("$program") || { echo "Bail out! cannot run $program"; exit 1; }
 count=$(echo "$cases" | wc -l)
-checks=$(echo "$cases" | grep -c '\.json$')
+checks=$(echo "$cases" | grep -c '\.\(json\|svg\)$')
 number=0
 failed=0
 
@@ -57,6 +57,10 @@ check_json() {
 		jq -e -n -f "$here/contract.jq" "$work/got" >"$work/why" 2>&1
 }
 
+check_svg() {
+	"$program" "$1" >"$work/got" 2>"$work/why" && xmllint --noout "$work/got" >"$work/why" 2>&1
+}
+
 echo "1..$((count + checks))"
 for name in $cases; do
 	compare "$name"
@@ -65,6 +69,14 @@ for name in $cases; do
 	*.json)
 		check_json "$name"
 		verdict $? "$name: types"
+		;;
+	*.svg)
+		if command -v xmllint >/dev/null; then
+			check_svg "$name"
+			verdict $? "$name: well-formed"
+		else
+			verdict 0 "$name: well-formed # SKIP no xmllint"
+		fi
 		;;
 	esac
 done

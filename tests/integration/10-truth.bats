@@ -70,7 +70,7 @@ lines_are_true() {
 # All blocks that change hands do so in time order: a block is a thread's from the return of the call that made it until
 # the call that ends it begins.
 foreign_calls() {
-	jq -r 'select(.type == "event" and (.failed | not)) | (.ts_ns + (.latency_ns // 0)) as $over |
+	jq -r 'select(.type == "event" and (.failed | not)) | (.returned_ns // .ts_ns + (.latency_ns // 0)) as $over |
 		if .kind == "free" then "\(.ts_ns) 0 \(.addr) \(.tid)"
 		elif .kind == "alloc" then "\($over) 1 \(.addr) \(.tid)"
 		else "\(.ts_ns) 0 \(.old_addr) \(.tid)", "\($over) 1 \(.addr) -\(.tid)" end' "$TRACE" | sort -n -k 1,1 -k 2,2 |

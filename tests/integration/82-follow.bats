@@ -310,7 +310,7 @@ inherited_are() {
 	[ "$status" -eq 0 ]
 	wait_for told 24
 	for call in malloc calloc realloc; do
-		[ "$(jq -r "select(.type == \"histogram\" and .call == \"$call\") | .count" "$TRACE")" -eq \
+		[ "$(jq -r "select(.type == \"histogram\" and .call == \"$call\") | .count + (.disturbed.count // 0)" "$TRACE")" -eq \
 			"$(awk -v call=$call '$1 == "call" && $3 == call { n += $5 } END { print n }' "$SELF")" ]
 	done
 	balanced

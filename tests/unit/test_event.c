@@ -217,7 +217,7 @@ static void test_cookie(void **state)
 					.out = 6,
 					.returns_size = true};
 	const struct event_args none = {0};
-	uint64_t cookie = event_cookie(63, &args);
+	uint64_t cookie = event_cookie(63, &args, CALIBRATION_STEPPED);
 
 	(void)state;
 	assert_int_equal(cookie, 0x16543213f);
@@ -229,8 +229,8 @@ static void test_cookie(void **state)
 	assert_int_equal(WIRE_COOKIE_NUMBER(cookie, WIRE_ARG_PTR), 5);
 	assert_int_equal(WIRE_COOKIE_NUMBER(cookie, WIRE_ARG_OUT), 6);
 	assert_int_equal(WIRE_COOKIE_NUMBER(cookie, WIRE_ARG_RETURNS_SIZE), 1);
-	assert_int_equal(event_cookie(0, &none), 0);
-	assert_int_equal(event_cookie(42, &none), 42);
+	assert_int_equal(event_cookie(0, &none, CALIBRATION_STEPPED), 0);
+	assert_int_equal(event_cookie(42, &none, CALIBRATION_STEPPED), 42);
 }
 
 /* Each argument alone, all numbers: nothing of it gets into another one's bits. */
@@ -255,7 +255,7 @@ static void test_cookie_alone(void **state)
 			uint64_t cookie;
 
 			((uint8_t *)&args)[fields[i].field] = number;
-			cookie = event_cookie(9, &args);
+			cookie = event_cookie(9, &args, CALIBRATION_STEPPED);
 			assert_int_equal(WIRE_COOKIE_FUNCTION(cookie), 9);
 			for (unsigned int arg = WIRE_ARG_SIZE; arg <= WIRE_ARG_RETURNS_SIZE; arg++)
 				assert_int_equal(WIRE_COOKIE_NUMBER(cookie, arg),

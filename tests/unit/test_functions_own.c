@@ -120,7 +120,8 @@ static void test_free_has_one_argument(void **state)
 		assert_args(&row->args, &only_ptr);
 		assert_true(function_frees(row));
 		/* the row, 3 in the fifth group of four bits, and that its return is probed */
-		assert_int_equal(event_cookie(CATALOGUE, &row->args), 0x1003000000 | CATALOGUE);
+		assert_int_equal(event_cookie(CATALOGUE, &row->args, CALIBRATION_STEPPED),
+				 0x1003000000 | CATALOGUE);
 	}
 }
 
@@ -131,8 +132,9 @@ static void test_does_not_free(void **state)
 	assert_false(function_frees(&f.rows[CATALOGUE]));
 	assert_int_equal(add("resize(ptr=arg1,size=arg2,ret=ptr)"), 0);
 	assert_false(function_frees(&f.rows[CATALOGUE + 1]));
-	assert_int_equal(event_cookie(CATALOGUE + 1, &f.rows[CATALOGUE + 1].args),
-			 0x1000200 | (CATALOGUE + 1));
+	assert_int_equal(
+		event_cookie(CATALOGUE + 1, &f.rows[CATALOGUE + 1].args, CALIBRATION_STEPPED),
+		0x1000200 | (CATALOGUE + 1));
 }
 
 static void test_longest_name(void **state)

@@ -3,44 +3,9 @@
  * The histogram against sorted arrays: the values themselves are the truth, and every answer must
  * lie within the error that the header promises. Linked with libcore.a alone.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#include "core/hist.h"
+#include "hist_values.h"
 
 #define VALUES 20000
-
-static uint64_t next_random(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state;
-}
-
-static int compare_values(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void fill(struct hist *h, const uint64_t *values, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		assert_int_equal(hist_add(h, values[i]), 0);
-}
-
-/* As many values at every magnitude: 2^0 … 2^bits. */
-static uint64_t any_magnitude(uint64_t *seed, unsigned int bits)
-{
-	return next_random(seed) >> (64 - bits + next_random(seed) % bits);
-}
 
 /* ---- quantiles ---- */
 

@@ -231,25 +231,84 @@ static void double_free_is_refused(void **state)
 	pool_destroy(pool);
 }
 
+static void region_of_the_caller(void **state)
+{
+	static _Alignas(64) char region[CHUNKS * 64 + 64];
+	struct pool_options options = {
+		.name = "guest",
+		.chunk_size = 64,
+		.chunk_count = CHUNKS,
+		.alignment = 64,
+		.region = region,
+		.region_bytes = CHUNKS * 64 - 1,
+	};
+	struct pool *pool = NULL;
+
+	(void)state;
+	errno = 0;
+	assert_null(pool_new(&options));
+	assert_int_equal(errno, EINVAL);
+	options.region_bytes++;
+	options.region = region + 32;
+	assert_null(pool_new(&options));
+	options.region = region;
+	pool = pool_new(&options);
+	assert_non_null(pool);
+	assert_ptr_equal(pool_alloc(pool, 64, 64), region);
+	assert_int_equal(pool_free(pool, region), 0);
+	assert_unharmed(pool);
+	pool_destroy(pool);
+}
+
+/* What user/demo/bugs.c plants on: the pool takes back what it is given, and lives on. */
+static void unchecked_takes_all(void **state)
+{
+	struct pool_options options = {
+		.name = "unchecked", .chunk_size = 48, .chunk_count = CHUNKS, .unchecked = true};
+	struct pool *pool = pool_new(&options), *other = new_pool(48, CHUNKS, 0);
+	void *foreign = pool_alloc(other, 48, 0);
+	void *own = NULL;
+
+	(void)state;
+	assert_non_null(pool);
+	own = pool_alloc(pool, 48, 0);
+	assert_int_equal(pool_free(pool, own), 0);
+	assert_int_equal(pool_free(pool, own), 0);
+	assert_ptr_equal(pool_alloc(pool, 48, 0), own);
+	assert_ptr_equal(pool_alloc(pool, 48, 0), own);
+	assert_int_equal(pool_free(pool, foreign), 0);
+	pool_destroy(pool);
+	assert_int_equal(pool_free(other, foreign), 0);
+	assert_unharmed(other);
+	pool_destroy(other);
+}
+
 static void senseless_options_are_refused(void **state)
 {
 	static const struct {
-		struct pool_options options;
+		size_t size, count, alignment;
 		int error;
 	} cases[] = {
-		{{"p", 0, 1, 0, false}, EINVAL},
-		{{"p", 8, 0, 0, false}, EINVAL},
-		{{"p", 8, 1, 3, false}, EINVAL},
-		{{"p", SIZE_MAX, 1, 0, false}, ENOMEM},
-		{{"p", 8, SIZE_MAX, 0, false}, ENOMEM},
-		{{"p", SIZE_MAX / 2, 3, 0, false}, ENOMEM},
-		{{"p", 8, 1, SIZE_MAX / 2 + 1, false}, ENOMEM},
+		{0, 1, 0, EINVAL},
+		{8, 0, 0, EINVAL},
+		{8, 1, 3, EINVAL},
+		{SIZE_MAX, 1, 0, ENOMEM},
+		{8, SIZE_MAX, 0, ENOMEM},
+		{SIZE_MAX / 2, 3, 0, ENOMEM},
+		{8, 1, SIZE_MAX / 2 + 1, ENOMEM},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct pool_options options = {
+			.name = "p",
+			.chunk_size = cases[i].size,
+			.chunk_count = cases[i].count,
+			.alignment = cases[i].alignment,
+		};
+
 		errno = 0;
-		assert_null(pool_new(&cases[i].options));
+		assert_null(pool_new(&options));
 		assert_int_equal(errno, cases[i].error);
 	}
 	pool_destroy(NULL);
@@ -289,7 +348,10 @@ static void *hammer(void *arg)
 /* The threads hold all chunks between them: a lost or doubled chunk shows as an error. */
 static void threads_lose_nothing(void **state)
 {
-	struct pool_options options = {"shared", 40, THREADS * HELD, 0, true};
+	struct pool_options options = {.name = "shared",
+				       .chunk_size = 40,
+				       .chunk_count = THREADS * HELD,
+				       .thread_safe = true};
 	struct pool *pool = pool_new(&options);
 	struct hammer hammers[THREADS];
 	pthread_t threads[THREADS];
@@ -349,6 +411,8 @@ int main(void)
 		cmocka_unit_test(foreign_pointers_are_refused),
 		cmocka_unit_test(interior_pointers_are_refused),
 		cmocka_unit_test(double_free_is_refused),
+		cmocka_unit_test(region_of_the_caller),
+		cmocka_unit_test(unchecked_takes_all),
 		cmocka_unit_test(senseless_options_are_refused),
 		cmocka_unit_test(threads_lose_nothing),
 #ifndef ALLOCTRACE_DISABLE

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "cmd/values.h"
+#include "cmd/choose.h"
 #include "core/event.h"
 #include "core/log.h"
 #include "out/sink.h"
@@ -140,6 +141,19 @@ static int take_list(struct options *o, const struct option_row *row, const char
 	return 0;
 }
 
+static int take_by(struct options *o, const struct option_row *row, const char *value)
+{
+	if (!strcmp(value, "function"))
+		o->by = LANE_BY_FUNCTION;
+	else if (!strcmp(value, "size"))
+		o->by = LANE_BY_SIZE;
+	else if (!strcmp(value, "site"))
+		o->by = LANE_BY_SITE;
+	else
+		return complain(row, value, "function, size or site");
+	return 0;
+}
+
 #define FIELD(name) offsetof(struct options, name)
 #define ANY_SIZE    0, 1.9e19
 
@@ -172,6 +186,14 @@ static const struct option_row rows[] = {
 	 "only allocations of SIZE or less"},
 	{0, "sample-bytes", "SIZE", take_size, FIELD(sample_bytes), 1, 1 << 30,
 	 "show one allocation in SIZE bytes on average; the totals stay exact"},
+	{0, "by", "WHAT", take_by, 0, 0, 0,
+	 "latency: a row per function (the default), size or call site"},
+	{0, "why", NULL, take_switch, FIELD(why), 0, 0,
+	 "latency: what slow calls were doing, by call site"},
+	{'N', "top", "N", take_size, FIELD(top), 1, 1 << 20,
+	 "rows of a report (default 20 by site)"},
+	{0, "svg", "FILE", take_text, FIELD(svg), 0, 0,
+	 "compare: draw the two histograms into FILE"},
 	{'k', "stacks", NULL, take_switch, FIELD(stacks), 0, 0,
 	 "print whole stacks (by frame pointers)"},
 	{0, "max-stack", "N", take_size, FIELD(max_stack), 1, 127,
@@ -265,8 +287,8 @@ static int parse_options(struct options *o, int argc, char **argv)
 /* The word before the options, if there is one; the rest moves up to its place. */
 static int take_command(struct options *o, int *argc, char ***argv)
 {
-	static const char *const reserved[] = {"compare", "leaks", "record",
-					       "report",  "diff",  "top"};
+	static const char *const commands[] = {"trace", "latency", "compare", "sites"};
+	static const char *const reserved[] = {"leaks", "record", "report", "diff", "top"};
 	char shown[128];
 	const char *word;
 
@@ -276,9 +298,11 @@ static int take_command(struct options *o, int *argc, char ***argv)
 	word = (*argv)[1];
 	--*argc;
 	++*argv;
-	if (!strcmp(word, "trace") || !strcmp(word, "latency") || !strcmp(word, "sites")) {
-		o->command = word;
-		return 0;
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (!strcmp(word, commands[i])) {
+			o->command = word;
+			return 0;
+		}
 	}
 	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
 		if (!strcmp(word, reserved[i])) {
@@ -338,8 +362,15 @@ static int check_together(const struct options *o)
 		log_error("--as-root and --exit-status need a command behind '--'");
 	else if (o->follow && !o->argv && !o->pid_count)
 		log_error("--follow needs a target: without one every process is traced");
-	else if (o->sample_bytes && !strcmp(o->command, "latency"))
-		log_error("'latency' looks at every call: it does not go with --sample-bytes");
+	else if (o->sample_bytes && options_add_up(o))
+		log_error("'%s' looks at every call: it does not go with --sample-bytes",
+			  o->command);
+	else if ((o->by != LANE_BY_FUNCTION || o->why) && strcmp(o->command, "latency"))
+		log_error("--by and --why belong to 'latency'");
+	else if (o->why && o->by == LANE_BY_SIZE)
+		log_error("--why tells call sites apart: it does not go with --by size");
+	else if (o->svg && strcmp(o->command, "compare"))
+		log_error("--svg belongs to 'compare'");
 	else if (!sink_find(strcmp(o->command, "sites") ? o->command : "trace", o->format))
 		log_error("'%s' has no format '%s'; it has %s", o->command,
 			  log_quote(shown, sizeof(shown), o->format), sink_formats());
@@ -348,57 +379,9 @@ static int check_together(const struct options *o)
 	return -EINVAL;
 }
 
-static int add_own_functions(struct options *o)
+bool options_add_up(const struct options *o)
 {
-	char why[256], shown[160], shown_why[320];
-
-	for (size_t i = 0; i < o->own_functions.count; i++) {
-		const char *spec = o->own_functions.values[i];
-
-		if (!functions_add_own(&o->functions, spec, why, sizeof(why)))
-			continue;
-		log_error("--function cannot take '%s': %s", log_quote(shown, sizeof(shown), spec),
-			  log_quote(shown_why, sizeof(shown_why), why));
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static void complain_events(const char *refused, int err)
-{
-	char shown[160];
-
-	log_quote(shown, sizeof(shown), refused);
-	if (err == -E2BIG)
-		log_error("-e takes one pool:NAME, not '%s' as well", shown);
-	else
-		log_error("-e does not know '%s': it takes names of functions (malloc, free …), "
-			  "pool, pool:NAME",
-			  shown);
-}
-
-/* Without -e everything is looked at; several of them add up. */
-static int choose_functions(struct options *o)
-{
-	char refused[128];
-	int err = 0;
-
-	for (size_t i = 0; i < o->prefixes.count && !err; i++) {
-		err = functions_add_prefix(&o->functions, o->prefixes.values[i]);
-		if (err)
-			log_error("--prefix comes too often");
-	}
-	if (!err)
-		err = add_own_functions(o);
-	if (!err && o->events.count)
-		functions_want_none(&o->functions);
-	for (size_t i = 0; i < o->events.count && !err; i++) {
-		err = functions_select(&o->functions, o->events.values[i], refused,
-				       sizeof(refused));
-		if (err)
-			complain_events(refused, err);
-	}
-	return err ? -EINVAL : 0;
+	return !strcmp(o->command, "latency") || !strcmp(o->command, "compare");
 }
 
 void options_fini(struct options *o)
@@ -426,7 +409,7 @@ int options_parse(struct options *o, int argc, char **argv)
 					   : take_program(o, argc, argv);
 	if (!err)
 		err = check_together(o);
-	return err ? err : choose_functions(o);
+	return err ? err : options_choose(o);
 }
 
 void options_print_help(void)
@@ -436,6 +419,7 @@ void options_print_help(void)
 	      "end\n"
 	      "       alloctrace latency TARGET [OPTIONS]   a latency histogram a function and "
 	      "pool\n"
+	      "       alloctrace compare TARGET [OPTIONS]   pools against malloc, with a verdict\n"
 	      "       alloctrace sites FILE [FUNCTION…]     where probes would lie in a file\n\n"
 	      "TARGET: -p PID[,PID…]\n"
 	      "        -- COMMAND [ARG…]   behind the options\n"

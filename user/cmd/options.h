@@ -40,6 +40,10 @@ struct options {
 	bool follow;
 	uint64_t min_size, max_size; /* bytes */
 	uint64_t sample_bytes;       /* 0: every call */
+	enum lane_by by;             /* latency: how calls are told apart */
+	bool why;                    /* latency: what slow ones were doing */
+	uint64_t top;                /* rows of a report; 0: all */
+	const char *svg;             /* compare: where its picture goes; NULL: nowhere */
 	bool stacks;
 	uint64_t max_stack; /* frames */
 	uint64_t ring_size; /* bytes */
@@ -51,6 +55,9 @@ enum exit_code { EXIT_DONE = 0, EXIT_CANNOT = 1, EXIT_USAGE = 2, EXIT_LOST = 3 }
 
 /* 0, or -EINVAL after one sentence on standard error. `o` borrows from argv. */
 int options_parse(struct options *o, int argc, char **argv);
+
+/* Whether the command adds calls up (latency, compare) and does not look at each. */
+bool options_add_up(const struct options *o);
 
 /* To be called in any case. */
 void options_fini(struct options *o);

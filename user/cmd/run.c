@@ -11,6 +11,7 @@
 
 #include "cmd/state.h"
 #include "core/log.h"
+#include "out/svg.h"
 
 #define TICK_MS        10  /* how often the ring is emptied: nobody wakes us */
 #define LAST_CALLS_MS  50  /* how long calls may take to return after the gate has closed */
@@ -28,7 +29,11 @@ static void on_event(void *context, const struct event *e)
 	timeline_advance(&r->timeline, e->ts_ns);
 	if (!r->pid_count || !r->timeline.watch)
 		symbolizer_add_process(r->symbolizer, (pid_t)e->pid);
-	if (heap_apply(&r->heap, e, &note) && r->sink.ops->event)
+	if (!heap_apply(&r->heap, e, &note))
+		return;
+	if (e->kind == EVENT_POOL_CREATE && options_add_up(r->options))
+		measure_name_pool(&r->measure, e, note.row);
+	if (r->sink.ops->event)
 		r->sink.ops->event(&r->sink, e, &note);
 }
 
@@ -48,23 +53,47 @@ static int drain(struct run *r)
 	return more;
 }
 
+/* What has been added up counts as seen. Frees that are not timed are in the totals alone. */
+static void count_added(struct run *r, struct report *report)
+{
+	const struct functions *f = &r->options->functions;
+	int err;
+
+	if (!options_add_up(r->options))
+		return;
+	err = measure_read(&r->measure, &r->heap, r->names, r->info.start_ns,
+			   r->info.start_ns + report->elapsed_ns);
+	if (err)
+		log_warn("cannot read what has been added up: %s", strerror(-err));
+	report->events += r->measure.added;
+	for (size_t i = 0; i < f->count; i++) {
+		if (function_frees(&f->rows[i]) && !f->rows[i].args.paired)
+			report->events += r->totals[i].count;
+	}
+}
+
 static void fill_report(struct run *r, struct report *report, bool final)
 {
 	uint64_t settled;
+	bool totals = r->options->sample_bytes || options_add_up(r->options);
 
-	if (r->options->sample_bytes)
+	if (totals)
 		session_totals(r->session, r->totals);
 	*report = (struct report){
 		.heap = &r->heap,
-		.calls = r->options->sample_bytes ? r->totals : r->heap.calls,
+		.lanes = &r->measure.lanes,
+		.calibration = &r->measure.calibration,
+		.calls = totals ? r->totals : r->heap.calls,
+		.events = r->heap.events + r->heap.ignored,
 		.late = r->late,
 		.late_ns = r->late_ns,
-		.elapsed_ns = timeline_now() - r->info.start_ns,
+		.elapsed_ns = (r->over_ns ? r->over_ns : timeline_now()) - r->info.start_ns,
 		.malformed = session_malformed(r->session),
 		.final = final,
 	};
 	session_counters(r->session, report->counters);
-	settled = r->heap.events + r->heap.ignored + report_lost(report);
+	count_added(r, report);
+	settled = report->events + report_lost(report);
 	if (report->counters[EVENT_ENTERED] > settled)
 		report->in_flight = report->counters[EVENT_ENTERED] - settled;
 }
@@ -131,13 +160,23 @@ static bool wait_tick(struct run *r, int ms)
 	return targets_live(r, fds) && !r->signals.stop && !r->output.error;
 }
 
+static bool has_added(struct run *r)
+{
+	struct report report;
+
+	if (!options_add_up(r->options))
+		return false;
+	fill_report(r, &report, false);
+	return r->measure.lanes.count;
+}
+
 /* Nothing for two seconds may be right, or not what was meant. */
 static void warn_silence(struct run *r, uint64_t now)
 {
 	if (r->silence_judged || r->options->sample_bytes || now < r->info.start_ns + SILENCE_NS)
 		return;
 	r->silence_judged = true;
-	if (r->heap.events || r->heap.ignored)
+	if (r->heap.events || r->heap.ignored || has_added(r))
 		return;
 	log_warn("no event in two seconds: the target may be idle, a filter may keep all out, or "
 		 "it may use an allocator that was "
@@ -162,6 +201,8 @@ static void sweep(struct run *r, uint64_t now)
 
 static void do_due(struct run *r, uint64_t now)
 {
+	if (options_add_up(r->options))
+		measure_tick(&r->measure, now);
 	warn_silence(r, now);
 	sweep(r, now);
 	if (r->signals.report || (r->next_report_ns && now >= r->next_report_ns)) {
@@ -218,11 +259,15 @@ static void settle(struct run *r, struct report *report)
 
 static int exit_code(const struct run *r, const struct report *report)
 {
+	const struct output *const outputs[] = {&r->output, &r->svg};
 	char shown[160];
 
-	if (r->output.error) {
-		log_error("cannot write to %s: %s", log_quote(shown, sizeof(shown), r->output.name),
-			  strerror(r->output.error));
+	for (size_t i = 0; i < 2; i++) {
+		if (!outputs[i]->error)
+			continue;
+		log_error("cannot write to %s: %s",
+			  log_quote(shown, sizeof(shown), outputs[i]->name),
+			  strerror(outputs[i]->error));
 		return EXIT_CANNOT;
 	}
 	if (report_lost(report)) {
@@ -249,17 +294,32 @@ static void warn_nameless(const struct run *r)
 			 lost.processes, lost.mappings, lost.files, lost.addresses);
 }
 
+/* The picture of compare, beside the report. */
+static void draw(struct run *r, const struct report *report)
+{
+	output_begin(&r->svg);
+	if (compare_svg_write(r->svg.file, report) && !r->svg.error)
+		r->svg.error = ENOMEM;
+	output_flush(&r->svg);
+}
+
 static int finish(struct run *r)
 {
 	struct report report;
 	char fate[128];
 
 	settle(r, &report);
+	if (options_add_up(r->options) && measure_finish(&r->measure)) {
+		r->over_ns = r->info.start_ns + report.elapsed_ns;
+		fill_report(r, &report, true);
+	}
 	child_poll(&r->child, r->signals.stop ? INTERRUPTED_MS : TICK_MS);
 	report.fate = child_fate(&r->child, fate, sizeof(fate));
 	if (r->sink.ops->finish && !r->output.error)
 		r->sink.ops->finish(&r->sink, &report);
 	output_flush(&r->output);
+	if (r->svg.file)
+		draw(r, &report);
 	warn_nameless(r);
 	return exit_code(r, &report);
 }

@@ -15,10 +15,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cmd/describe.h"
 #include "core/log.h"
 #include "probe/hazard.h"
 #include "probe/preflight.h"
 #include "probe/spawn.h"
+#include "probe/timers.h"
 
 #define AHEAD_TARGETS 8 /* with more of them, probing ahead for each would take too long */
 
@@ -28,42 +30,6 @@ static int say(int err, const char *why, const char *hint)
 	if (hint[0])
 		log_info("hint: %s", hint);
 	return err;
-}
-
-/* Names and kinds of the functions, of which new ones may have come. */
-static void describe_functions(struct run *r)
-{
-	const struct functions *f = &r->options->functions;
-
-	r->info.functions = r->names;
-	r->info.function_count = f->count;
-	for (size_t i = 0; i < f->count; i++) {
-		r->names[i] = f->rows[i].name;
-		if (function_frees(&f->rows[i]))
-			r->info.frees |= 1ULL << i;
-		if (f->rows[i].family == FAMILY_OWN)
-			r->heap.own_functions |= 1ULL << i;
-		if (f->rows[i].wanted && r->attacher.functions_seen >> i & 1)
-			r->info.traced |= 1ULL << i;
-	}
-}
-
-static void describe(struct run *r)
-{
-	const struct options *o = r->options;
-
-	uname(&r->kernel);
-	r->info = (struct run_info){
-		.version = ALLOCTRACE_VERSION,
-		.kernel = r->kernel.release,
-		.targets = r->pids,
-		.stacks = o->stacks,
-		.sample_bytes = o->sample_bytes,
-		.live_known =
-			functions_pair(&o->functions) && !o->min_size && o->max_size == UINT64_MAX,
-		.symbolizer = r->symbolizer,
-	};
-	describe_functions(r);
 }
 
 /* Every mapped file that gives names is held open: take what the hard limit allows. */
@@ -151,6 +117,12 @@ static int prepare(struct run *r)
 		.scoped = (o->argv || o->pid_count) && !o->follow,
 		.follow = o->follow,
 		.sample_bytes = o->sample_bytes,
+		.lanes = options_add_up(o),
+		.by_size = o->by == LANE_BY_SIZE,
+		.by_site = o->by == LANE_BY_SITE || o->why,
+		.slices = !strcmp(o->command, "compare"),
+		.why = o->why,
+		.timers = !strcmp(o->command, "compare") && (o->argv || o->pid_count),
 		.functions = &r->options->functions,
 		.comm = o->comm,
 		.by_uid = o->by_uid,
@@ -180,7 +152,11 @@ static int prepare(struct run *r)
 	r->heap.sample_bytes = o->sample_bytes;
 	timeline_init(&r->timeline, r->symbolizer, &r->heap);
 	r->timeline.follow = o->follow;
-	describe(r);
+	describe_run(r);
+	if (config.lanes) {
+		measure_init(&r->measure);
+		config.calibrator = measure_calibrator(&r->measure);
+	}
 	session_quiet_library();
 	r->session = session_new(&config, &err, why, sizeof(why));
 	if (!r->session)
@@ -204,17 +180,6 @@ static pid_t scope_of(const struct run *r, pid_t pid)
 	return is_scoped(r) ? pid : SESSION_ALL_PROCESSES;
 }
 
-/* Functions that the table had no room for, when new ones have come to them. */
-static void warn_refused(struct run *r)
-{
-	uint64_t refused = r->options->functions.refused;
-
-	if (refused > r->refused_told)
-		log_warn("%" PRIu64 " functions are not traced: there are more than %d in all",
-			 refused, EVENT_MAX_FUNCTIONS);
-	r->refused_told = refused;
-}
-
 /*
  * Code that comes later, by dlopen or exec, is probed as soon as its mapping is reported: what is
  * called before that, and was not probed ahead, is not seen.
@@ -231,7 +196,7 @@ static void on_late_mapping(void *context, pid_t pid, const struct proc_mapping 
 			log_warn("%s", r->attacher.why);
 		r->attacher.why[0] = '\0';
 	}
-	warn_refused(r);
+	describe_refused(r);
 	if (news <= TARGET_OLD)
 		return;
 	describe_functions(r);
@@ -266,48 +231,6 @@ static void on_main_exit(void *context, pid_t pid)
 	r->attacher.why[0] = '\0';
 }
 
-/* The next function from row `i` on that the user has named, and that is nowhere to be seen; NULL:
- * none. */
-static const char *next_missing(const struct run *r, size_t *i)
-{
-	const struct functions *f = &r->options->functions;
-
-	for (; *i < f->count; ++*i) {
-		if (f->rows[*i].family == FAMILY_OWN && !(r->attacher.functions_seen >> *i & 1))
-			return f->rows[(*i)++].name;
-	}
-	return NULL;
-}
-
-static void warn_missing(struct run *r)
-{
-	const char *name;
-	size_t i = 0;
-
-	while ((name = next_missing(r, &i)))
-		log_warn("no function '%s' was found (--function)", name);
-	warn_refused(r);
-}
-
-static int complain_nothing(const struct run *r, const char *whom)
-{
-	const char *name;
-	size_t i = 0;
-
-	name = next_missing(r, &i);
-	if (name)
-		log_error("nothing to trace in %s: no function '%s' was found, and nothing else",
-			  whom, name);
-	else if (r->attacher.named_count)
-		log_error("nothing to trace in %s: it does not map '%s'%s", whom,
-			  r->attacher.named[0].path,
-			  r->attacher.named_count > 1 ? " or the other objects" : "");
-	else
-		log_error("nothing to trace in %s: it maps no allocator with symbols and no pool",
-			  whom);
-	return -ENOENT;
-}
-
 /* Whether there is anything to see; after the last probe has been placed. */
 static int announce(struct run *r, const char *whom)
 {
@@ -315,15 +238,17 @@ static int announce(struct run *r, const char *whom)
 
 	log_quote(shown, sizeof(shown), whom);
 	if (!r->attacher.sites)
-		return complain_nothing(r, shown);
+		return describe_nothing(r, shown);
 	describe_functions(r);
-	warn_missing(r);
+	describe_missing(r);
 	output_begin(&r->output);
 	if (r->sink.ops->start)
 		r->sink.ops->start(&r->sink);
 	r->timeline.on_map = on_late_mapping;
 	r->timeline.on_exit = on_main_exit;
 	r->timeline.context = r;
+	if (options_add_up(r->options))
+		measure_begin(&r->measure, r->session);
 	log_info("ready: %zu functions probed in %s (%s)", r->attacher.sites, shown,
 		 r->attacher.summary);
 	return 0;
@@ -333,6 +258,22 @@ static void open_gate(struct run *r)
 {
 	r->info.start_ns = timeline_now();
 	session_open_gate(r->session);
+}
+
+/*
+ * A program that times groups of operations itself is compared by what it tells alone: a trap
+ * inside a group would be all that the group's time shows.
+ */
+static void leave_to_timers(struct run *r, pid_t pid)
+{
+	struct functions *f = &r->options->functions;
+
+	if (strcmp(r->options->command, "compare") || r->left_to_timers || !timers_in_process(pid))
+		return;
+	r->left_to_timers = true;
+	for (size_t i = 0; i < f->count; i++)
+		f->rows[i].wanted = false;
+	log_info("process %d times its pools itself (alloctrace:timed): malloc is not probed", pid);
 }
 
 static int attach_pids(struct run *r)
@@ -345,11 +286,12 @@ static int attach_pids(struct run *r)
 		err = add_target(r, o->pids[i]);
 		if (err)
 			return err;
+		leave_to_timers(r, o->pids[i]);
 		symbolizer_add_process(r->symbolizer, o->pids[i]);
 		err = target_attach_process(&r->attacher, o->pids[i], is_scoped(r));
 		if (err)
 			return say(err, r->attacher.why, "");
-		if (o->pid_count <= AHEAD_TARGETS)
+		if (o->pid_count <= AHEAD_TARGETS && !r->left_to_timers)
 			target_attach_ahead(&r->attacher, scope_of(r, o->pids[i]), NULL);
 	}
 	if (o->pid_count == 1)
@@ -360,8 +302,17 @@ static int attach_pids(struct run *r)
 	return announce(r, whom);
 }
 
+static int know_process(pid_t pid, void *context)
+{
+	symbolizer_add_process(((struct run *)context)->symbolizer, pid);
+	return 0;
+}
+
 static int attach_system(struct run *r)
 {
+	/* Calls that are added up are named when their process may have ended. */
+	if (options_add_up(r->options) && (r->info.why || r->info.by == LANE_BY_SITE))
+		proc_each_process(know_process, r);
 	target_attach_ahead(&r->attacher, SESSION_ALL_PROCESSES, NULL);
 	target_attach_system(&r->attacher);
 	open_gate(r);
@@ -373,6 +324,7 @@ static int on_mapped(void *context, pid_t pid)
 {
 	struct run *r = context;
 
+	leave_to_timers(r, pid);
 	return target_attach_process(&r->attacher, pid, is_scoped(r));
 }
 
@@ -395,7 +347,8 @@ static int on_entered(void *context, pid_t pid)
 	char whom[300];
 
 	snprintf(whom, sizeof(whom), "'%s' (process %d)", r->options->argv[0], pid);
-	target_attach_ahead(&r->attacher, scope_of(r, pid), preload_of(r->options->argv));
+	if (!r->left_to_timers)
+		target_attach_ahead(&r->attacher, scope_of(r, pid), preload_of(r->options->argv));
 	return announce(r, whom);
 }
 
@@ -428,21 +381,30 @@ static int attach_command(struct run *r)
 	return err > 0 ? on_entered(r, r->child.pid) : 0;
 }
 
-int setup_run(struct run *r, struct options *o)
+static int open_output(struct output *output, const char *path)
 {
 	char shown[160];
+	int err = output_open(output, path);
+
+	if (err)
+		log_error("cannot open '%s' for writing: %s", log_quote(shown, sizeof(shown), path),
+			  strerror(-err));
+	return err;
+}
+
+int setup_run(struct run *r, struct options *o)
+{
 	int err;
 
 	*r = (struct run){.options = o, .signals.fd = -1};
 	err = check_targets(o);
 	if (err)
 		return err;
-	err = output_open(&r->output, o->output);
-	if (err) {
-		log_error("cannot open '%s' for writing: %s",
-			  log_quote(shown, sizeof(shown), o->output), strerror(-err));
+	err = open_output(&r->output, o->output);
+	if (!err && o->svg)
+		err = open_output(&r->svg, o->svg);
+	if (err)
 		return err;
-	}
 	err = prepare(r);
 	if (err)
 		return err;
@@ -461,9 +423,11 @@ void setup_undo(struct run *r)
 	sink_fini(&r->sink);
 	target_attacher_fini(&r->attacher);
 	session_free(r->session);
+	measure_fini(&r->measure);
 	timeline_fini(&r->timeline);
 	heap_fini(&r->heap);
 	symbolizer_free(r->symbolizer);
 	signals_fini(&r->signals);
+	output_close(&r->svg);
 	output_close(&r->output);
 }

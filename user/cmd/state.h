@@ -7,6 +7,7 @@
 
 #include "cmd/child.h"
 #include "cmd/options.h"
+#include "cmd/measure.h"
 #include "cmd/output.h"
 #include "cmd/signals.h"
 #include "cmd/timeline.h"
@@ -17,6 +18,7 @@
 struct run {
 	struct options *options;
 	struct output output;
+	struct output svg; /* file NULL: no picture is wanted */
 	struct signals signals;
 	struct symbolizer *symbolizer;
 	struct heap heap;
@@ -24,6 +26,7 @@ struct run {
 	struct session *session;
 	struct target_attacher attacher;
 	struct sink sink;
+	struct measure measure; /* of commands that add up */
 	struct run_info info;
 	const char *names[HEAP_MAX_CALLS];
 	struct utsname kernel;
@@ -34,8 +37,11 @@ struct run {
 	struct event_totals totals[EVENT_MAX_FUNCTIONS]; /* with --sample-bytes */
 	uint64_t refused_told;  /* functions without a row, as the user knows of them */
 	uint64_t late, late_ns; /* see struct report */
+	uint64_t over_ns; /* when the run was over, and its report is still to come; 0: it is not */
 	uint64_t next_report_ns, next_progress_ns, next_sweep_ns;
 	bool progress_shown, silence_judged;
+	bool left_to_timers; /* compare: the target times its pools itself, nothing else is probed
+			      */
 };
 
 /*

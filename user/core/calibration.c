@@ -6,8 +6,8 @@ const char *calibration_name(enum calibration_class class)
 {
 	static const char *const names[CALIBRATION_NR] = {
 		[CALIBRATION_STEPPED] = "stepped", [CALIBRATION_PUSH] = "push",
-		[CALIBRATION_JCC] = "jcc",	   [CALIBRATION_JMP] = "jmp",
-		[CALIBRATION_CALL] = "call",	   [CALIBRATION_NOP] = "nop",
+		[CALIBRATION_JCC] = "jcc",         [CALIBRATION_JMP] = "jmp",
+		[CALIBRATION_CALL] = "call",       [CALIBRATION_NOP] = "nop",
 		[CALIBRATION_CLOCK] = "clock",
 	};
 

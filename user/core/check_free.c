@@ -13,8 +13,7 @@
 /* Every call of the pool since it was made has been seen. */
 static bool is_complete(struct heap *h, const struct pool_state *state)
 {
-	return state->created_ns > h->findings.lost_ns &&
-	       state->created_ns > doubt_known_since(h);
+	return state->created_ns > h->findings.lost_ns && state->created_ns > doubt_known_since(h);
 }
 
 static bool forget_remembered(const void *key, void *value, void *context)

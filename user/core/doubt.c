@@ -57,7 +57,7 @@ static bool is_shared(struct heap *h, struct pool_state *state, const struct fin
 }
 
 bool doubt_is_sound(struct heap *h, struct pool_state *state, const struct finding *f,
-		      uint64_t since_ns)
+		    uint64_t since_ns)
 {
 	if (is_shared(h, state, f))
 		return false;
@@ -179,7 +179,7 @@ static struct suspect *new_suspect(struct heap *h, const struct finding *f)
 }
 
 void doubt_wait(struct heap *h, struct heap_process *p, struct pool_state *state,
-		  const struct finding *f, uint64_t watched, uint64_t since_ns)
+		const struct finding *f, uint64_t watched, uint64_t since_ns)
 {
 	struct told_key key = key_of(h, f);
 	struct suspect *s;

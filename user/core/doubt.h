@@ -22,7 +22,7 @@ uint64_t doubt_known_since(struct heap *h);
 
 /* Nothing was lost since then, and the pool is this process's alone. Counts what is doubtful. */
 bool doubt_is_sound(struct heap *h, struct pool_state *state, const struct finding *f,
-		      uint64_t since_ns);
+		    uint64_t since_ns);
 
 /* Tells it, unless it has been told. */
 void doubt_tell(struct heap *h, struct heap_process *p, const struct finding *f);
@@ -32,7 +32,7 @@ void doubt_tell(struct heap *h, struct heap_process *p, const struct finding *f)
  * has come in time. The finding is copied.
  */
 void doubt_wait(struct heap *h, struct heap_process *p, struct pool_state *state,
-		  const struct finding *f, uint64_t watched, uint64_t since_ns);
+		const struct finding *f, uint64_t watched, uint64_t since_ns);
 
 /* A free has come: it may be the one that is waited for. */
 void doubt_acquit(struct heap *h, struct pool_state *state, const struct event *e);

@@ -15,6 +15,16 @@ _Static_assert(EVENT_MAX_FRAMES == WIRE_MAX_FRAMES, "a view holds the longest st
 _Static_assert(sizeof(struct event_totals) == sizeof(struct wire_totals),
 	       "totals travel unchanged");
 
+_Static_assert(EVENT_LANE_KEY == sizeof(struct wire_lane_key), "the size of a map's key");
+_Static_assert(EVENT_LANE_VALUE == sizeof(struct wire_lane), "the size of a map's value");
+_Static_assert((int)LANE_POOL_PAIR == (int)WIRE_LANE_POOL_PAIR, "operations travel unchanged");
+_Static_assert((int)LANE_OFF_CPU == (int)WIRE_OFF_CPU, "causes travel unchanged");
+_Static_assert((int)LANE_NR_CAUSES == (int)WIRE_NR_CAUSES, "causes travel unchanged");
+_Static_assert((int)CALIBRATION_CLOCK == (int)WIRE_CLASS_CLOCK, "classes travel unchanged");
+_Static_assert((int)CALIBRATION_STEPPED == (int)WIRE_CLASS_STEPPED, "classes travel unchanged");
+_Static_assert(LANE_ALL_SIZES == WIRE_ALL_SIZES, "numbers travel unchanged");
+_Static_assert(HIST_SUB_BITS == WIRE_BUCKET_BITS, "buckets travel unchanged");
+
 /* The bytes that must follow the header. */
 static size_t tail_length(const struct wire_event *w)
 {
@@ -101,9 +111,57 @@ int event_decode(struct event *e, const void *data, size_t len)
 	return 0;
 }
 
-uint64_t event_cookie(unsigned int function, const struct event_args *args)
+static int decode_lane_key(struct lane_key *key, const struct wire_lane_key *w)
 {
-	return function | WIRE_COOKIE_ARG(args->size, WIRE_ARG_SIZE) |
+	if (w->op > WIRE_LANE_POOL_PAIR || w->function >= EVENT_MAX_FUNCTIONS ||
+	    w->class >= CALIBRATION_NR || w->cause >= WIRE_NR_CAUSES || w->reserved)
+		return -EINVAL;
+	*key = (struct lane_key){
+		.op = w->op,
+		.function = w->function,
+		.class = w->class,
+		.size_class = w->size_class,
+		.cause = w->cause,
+		.disturbed = w->disturbed,
+		.slice = w->slice,
+		.failed = w->failed,
+		.pid = w->tgid,
+		.group = w->group,
+		.site = w->site,
+		.pool = w->pool,
+	};
+	return 0;
+}
+
+int event_decode_lane(struct lane_part *part, const void *key, const void *values, size_t cpus)
+{
+	struct wire_lane_key k;
+	struct wire_lane v;
+
+	memcpy(&k, key, sizeof(k));
+	memset(part, 0, sizeof(*part));
+	if (decode_lane_key(&part->key, &k))
+		return -EINVAL;
+	part->bucket = k.bucket;
+	for (size_t i = 0; i < cpus; i++) {
+		memcpy(&v, (const char *)values + i * sizeof(v), sizeof(v));
+		part->count += v.count;
+		part->sum += v.sum;
+		part->bytes += v.bytes;
+		part->max = v.max > part->max ? v.max : part->max;
+		for (size_t j = 0; j < LANE_NR_CAUSES; j++) {
+			part->times[j] += v.times[j];
+			part->ns[j] += v.ns[j];
+		}
+	}
+	return 0;
+}
+
+uint64_t event_cookie(unsigned int function, const struct event_args *args,
+		      enum calibration_class class)
+{
+	return function | WIRE_COOKIE_ARG(class, WIRE_ARG_CLASS) |
+	       WIRE_COOKIE_ARG(args->size, WIRE_ARG_SIZE) |
 	       WIRE_COOKIE_ARG(args->count, WIRE_ARG_COUNT) |
 	       WIRE_COOKIE_ARG(args->align, WIRE_ARG_ALIGN) |
 	       WIRE_COOKIE_ARG(args->flags, WIRE_ARG_FLAGS) |

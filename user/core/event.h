@@ -10,6 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/calibration.h"
+#include "core/lane.h"
+
 #define EVENT_MAX_FUNCTIONS 64  /* rows of a run's table of functions */
 #define EVENT_MAX_FRAMES    128 /* the caller, and what is above it */
 
@@ -87,8 +90,18 @@ struct event {
  */
 int event_decode(struct event *e, const void *data, size_t len);
 
-/* The attach cookie of a function of that row, for the entry programs. */
-uint64_t event_cookie(unsigned int function, const struct event_args *args);
+/* The attach cookie of a function of that row, for the entry programs. `class`: of the instruction
+ * under the probe. */
+uint64_t event_cookie(unsigned int function, const struct event_args *args,
+		      enum calibration_class class);
+
+/*
+ * One entry of the kernel side's map of lanes: EVENT_LANE_KEY bytes at `key`, and for each of
+ * `cpus` EVENT_LANE_VALUE bytes at `values`, of which `part` becomes the sum. -EINVAL: malformed.
+ */
+#define EVENT_LANE_KEY   40
+#define EVENT_LANE_VALUE 144
+int event_decode_lane(struct lane_part *part, const void *key, const void *values, size_t cpus);
 
 /* When the operation had ended, and when it began, in the same clock as ts_ns. */
 uint64_t event_end_ns(const struct event *e);

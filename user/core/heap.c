@@ -360,7 +360,7 @@ static bool apply_pool(struct heap *h, struct heap_process *p, const struct even
 		       struct heap_note *note)
 {
 	struct pool_state *state = heap_pool_state(h, p, e);
-	size_t row = state ? state->row : heap_pool_row(h, "(other pools)");
+	size_t row = state ? state->row : heap_row_of_pool(h, "(other pools)");
 	struct heap_pool *pool = &h->pool_rows[row];
 
 	note->pool = pool;

@@ -79,6 +79,10 @@ void heap_fini(struct heap *h);
 /* Applies one event; false when it was ignored. `note` is filled, never NULL. */
 bool heap_apply(struct heap *h, const struct event *e, struct heap_note *note);
 
+/* The row in pool_rows of pools of that name, made when new; the last one takes all names beyond
+ * the cap. */
+size_t heap_row_of_pool(struct heap *h, const char *name);
+
 /* What an allocation of `size` bytes stands for when one byte in `sample_bytes` is sampled on
  * average: size / (1 - e^(-size / sample_bytes)). */
 double heap_weighted_bytes(uint64_t size, uint64_t sample_bytes);

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-size_t heap_pool_row(struct heap *h, const char *name)
+size_t heap_row_of_pool(struct heap *h, const char *name)
 {
 	size_t row;
 
@@ -33,13 +33,13 @@ struct pool_state *heap_pool_state(struct heap *h, struct heap_process *p, const
 	if (!state)
 		return NULL;
 	if (e->kind == EVENT_POOL_CREATE && e->name[0]) {
-		state->row = heap_pool_row(h, e->name);
+		state->row = heap_row_of_pool(h, e->name);
 	} else if (fresh) {
 		if (e->otel)
 			strcpy(name, "otel_memory");
 		else
 			snprintf(name, sizeof(name), "pool@0x%llx", (unsigned long long)e->pool);
-		state->row = heap_pool_row(h, name);
+		state->row = heap_row_of_pool(h, name);
 	}
 	return state;
 }

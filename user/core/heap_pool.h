@@ -5,9 +5,6 @@
 
 #include "core/heap_state.h"
 
-/* The row of that name, made when new; the last row takes all names beyond the cap. */
-size_t heap_pool_row(struct heap *h, const char *name);
-
 /* What is known of the event's pool; NULL: no room for more. Lives until the next one is asked for.
  */
 struct pool_state *heap_pool_state(struct heap *h, struct heap_process *p, const struct event *e);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What heap.c keeps of processes, blocks and pools. For heap*.c, check*.c and verdict.c alone. */
+/* What heap.c keeps of processes, blocks and pools. For heap*.c, check*.c and doubt.c alone. */
 #ifndef ALLOCTRACE_CORE_HEAP_STATE_H
 #define ALLOCTRACE_CORE_HEAP_STATE_H
 

@@ -75,14 +75,17 @@ size_t hist_bucket(uint64_t value)
 
 int hist_add_bucket(struct hist *h, size_t bucket, uint64_t count, uint64_t sum, uint64_t max)
 {
+	uint64_t low;
+
 	if (bucket >= HIST_BUCKETS)
 		return -EINVAL;
 	if (!count)
 		return 0;
 	if (!has_buckets(h))
 		return -ENOMEM;
+	low = bucket_low(bucket, HIST_SUB_BITS);
 	h->buckets[bucket] += count;
-	add_bounds(h, count, sum, bucket_low(bucket, HIST_SUB_BITS), max);
+	add_bounds(h, count, sum, low, max > low ? max : low);
 	return 0;
 }
 
@@ -98,6 +101,65 @@ int hist_merge(struct hist *h, const struct hist *from)
 	return 0;
 }
 
+static uint64_t less(uint64_t value, uint64_t by)
+{
+	return value > by ? value - by : 0;
+}
+
+/* The middle of a bucket, as far as the values of `h` reach. */
+static uint64_t middle(const struct hist *h, size_t bucket)
+{
+	uint64_t low = bucket_low(bucket, HIST_SUB_BITS);
+	uint64_t value = low + (bucket_high(bucket, HIST_SUB_BITS) - low) / 2;
+
+	if (value < h->min)
+		return h->min;
+	return value < h->max ? value : h->max;
+}
+
+int hist_add_shifted(struct hist *h, const struct hist *from, uint64_t by)
+{
+	int err;
+
+	for (size_t i = 0; from->count && i < HIST_BUCKETS; i++) {
+		uint64_t count = from->buckets[i], value;
+
+		if (!count)
+			continue;
+		value = less(middle(from, i), by);
+		err = hist_add_bucket(h, hist_bucket(value), count, count * value, value);
+		if (err)
+			return err;
+	}
+	if (from->count && h->max < less(from->max, by))
+		h->max = less(from->max, by);
+	return 0;
+}
+
+/* The largest value of a bucket. */
+static double bucket_last(size_t bucket)
+{
+	return (double)(bucket_high(bucket, HIST_SUB_BITS) - 1);
+}
+
+uint64_t hist_above(const struct hist *h, double value)
+{
+	double above = 0;
+
+	if (!h->count || value >= (double)h->max)
+		return 0;
+	if (value < (double)h->min)
+		return h->count;
+	for (size_t i = 0; i < HIST_BUCKETS; i++) {
+		double low = (double)bucket_low(i, HIST_SUB_BITS), last = bucket_last(i);
+
+		if (h->buckets[i] && last > value)
+			above += (double)h->buckets[i] *
+				 (low < value ? (last - value) / (last - low) : 1);
+	}
+	return (uint64_t)(above + 0.5);
+}
+
 double hist_quantile_between(const struct hist *h, double fraction)
 {
 	double rank = fraction * (double)h->count, seen = 0, value = (double)h->max;
@@ -109,9 +171,8 @@ double hist_quantile_between(const struct hist *h, double fraction)
 
 		if (here > 0 && seen + here >= rank) {
 			double low = (double)bucket_low(i, HIST_SUB_BITS);
-			double high = (double)bucket_high(i, HIST_SUB_BITS);
 
-			value = low + (high - low) * (rank - seen) / here;
+			value = low + (bucket_last(i) - low) * (rank - seen) / here;
 			break;
 		}
 		seen += here;

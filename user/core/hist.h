@@ -31,7 +31,8 @@ int hist_add(struct hist *h, uint64_t value);
 
 /*
  * Adds `count` values that all lie in that bucket (0..HIST_BUCKETS-1, as hist_bucket tells), of
- * which the sum and the largest are known. min becomes no better than the bucket's lower end.
+ * which the sum and the largest are known. min becomes no better than the bucket's lower end; max
+ * never stays below it, as it would where the parts were read while they were being counted.
  * -EINVAL: there is no such bucket; -ENOMEM.
  */
 int hist_add_bucket(struct hist *h, size_t bucket, uint64_t count, uint64_t sum, uint64_t max);
@@ -39,6 +40,15 @@ size_t hist_bucket(uint64_t value);
 
 /* Adds what `from` holds. 0 or -ENOMEM. */
 int hist_merge(struct hist *h, const struct hist *from);
+
+/*
+ * Adds what `from` holds, every value less by `by`, and 0 where that would be below it. A value is
+ * taken as the middle of its bucket, the maximum as it is. 0 or -ENOMEM.
+ */
+int hist_add_shifted(struct hist *h, const struct hist *from, uint64_t by);
+
+/* How many values lie above that one, those of its own bucket taken as spread evenly over it. */
+uint64_t hist_above(const struct hist *h, double value);
 
 /* The value at that fraction (0..1), the values of a bucket taken as spread evenly over it; never
  * beyond min and max. 0 when empty. */

@@ -61,6 +61,20 @@ struct lane *lanes_get(struct lanes *l, const struct lane_key *key)
 	return &l->all[l->count++];
 }
 
+int lanes_add(struct lanes *l, const struct lane_part *part)
+{
+	struct lane *lane = lanes_get(l, &part->key);
+
+	if (!lane)
+		return -ENOMEM;
+	lane->bytes += part->bytes;
+	for (size_t i = 0; i < LANE_NR_CAUSES; i++) {
+		lane->times[i] += part->times[i];
+		lane->ns[i] += part->ns[i];
+	}
+	return hist_add_bucket(&lane->hist, part->bucket, part->count, part->sum, part->max);
+}
+
 double lane_unit(const struct lane *lane)
 {
 	return lane->key.group ? 1e-3 : 1;
@@ -82,7 +96,7 @@ static const struct {
 	[LANE_OWN_CODE] = {"its own code", "own_code"},
 	[LANE_PAGE_FAULTS] = {"page faults", "page_faults"},
 	[LANE_FUTEX] = {"waiting for a lock", "futex"},
-	[LANE_MMAP] = {"mmap, munmap, mremap", "mmap"},
+	[LANE_MMAP] = {"mmap/munmap/mremap", "mmap"},
 	[LANE_BRK] = {"brk", "brk"},
 	[LANE_MADVISE] = {"madvise", "madvise"},
 	[LANE_OFF_CPU] = {"off the CPU", "off_cpu"},

@@ -35,6 +35,7 @@ enum lane_cause {
 
 #define LANE_ALL_SIZES 255
 #define LANE_SLICES    32
+#define LANE_TURN_NS   (1ULL << 23)
 
 /* What the calls of a lane have in common. */
 struct lane_key {
@@ -44,8 +45,9 @@ struct lane_key {
 	uint8_t size_class; /* LANE_ALL_SIZES, or n: sizes above 2^(n-1) up to 2^n; 0: 0 and 1 */
 	uint8_t cause;      /* enum lane_cause; LANE_OWN_CODE unless causes are asked for */
 	uint8_t disturbed;  /* migrated or switched off the CPU inside: counted apart */
-	uint8_t slice;      /* `compare`: time in turns, 0..LANE_SLICES-1, for its bootstrap */
-	uint8_t failed;     /* calls that failed: counted, in no histogram */
+	uint8_t slice;  /* `compare`: the time of it, for the bootstrap. 0..LANE_SLICES-1; as the
+			 * kernel side has it 0..255, turns of LANE_TURN_NS over and over */
+	uint8_t failed; /* calls that failed: counted, in no histogram */
 	uint32_t pid;   /* 0: all */
 	uint32_t group; /* operations that were timed together; 0: each alone */
 	uint64_t site;  /* return address into the caller; 0: all */
@@ -64,6 +66,14 @@ struct lane {
 	uint64_t times[LANE_NR_CAUSES], ns[LANE_NR_CAUSES];
 };
 
+/* What one bucket of a lane has, as the kernel side hands it out. */
+struct lane_part {
+	struct lane_key key;
+	uint64_t bucket; /* of hist */
+	uint64_t count, sum, max, bytes;
+	uint64_t times[LANE_NR_CAUSES], ns[LANE_NR_CAUSES];
+};
+
 /* Lanes by key, in the order in which they came. Starts as lanes_init leaves it. */
 struct lanes {
 	struct lane *all;
@@ -78,6 +88,9 @@ void lanes_clear(struct lanes *l);
 
 /* The lane of that key, made when it is new; NULL: no memory. Lives until the next one is made. */
 struct lane *lanes_get(struct lanes *l, const struct lane_key *key);
+
+/* Adds to the lane of the part's key. 0, -ENOMEM, or -EINVAL: there is no such bucket. */
+int lanes_add(struct lanes *l, const struct lane_part *part);
 
 /* Nanoseconds a unit of the lane's histogram. */
 double lane_unit(const struct lane *lane);

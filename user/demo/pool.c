@@ -3,7 +3,8 @@
  * Hides how a chunk is found, judged and linked.
  *
  *	struct pool | state[0] state[1] ...		one calloc: the books
- *	chunk 0 | chunk 1 | ... each `stride` apart	one aligned_alloc: the region
+ *	chunk 0 | chunk 1 | ... each `stride` apart	one aligned_alloc, or the caller's: the
+ *region
  *
  * Decisions
  * - The free list is threaded through the free chunks, last in first out: no memory of its own, and
@@ -34,7 +35,9 @@ struct link {
 
 struct pool {
 	const char *name;
-	char *base;
+	char *base; /* of the region */
+	size_t bytes;
+	void *own;         /* the region, if the pool took it */
 	struct link *head; /* NULL = all chunks are out, or on their way back */
 	size_t chunk_size;
 	size_t chunk_count;
@@ -43,8 +46,9 @@ struct pool {
 	unsigned stride_shift;
 	uint64_t stride_inverse; /* of the odd part, modulo 2^64 */
 	bool thread_safe;
+	bool unchecked;
 	pthread_mutex_t lock; /* head and state[]; the rest never changes */
-	uint8_t state[];      /* enum chunk_state, one per chunk */
+	uint8_t state[];      /* enum chunk_state, one per chunk, and one for all that is none */
 };
 
 static bool is_power_of_two(size_t n)
@@ -115,6 +119,15 @@ static int plan_chunks(const struct pool_options *options, size_t *alignment, si
 	return 0;
 }
 
+/* Whether the chunks fit into the caller's region. */
+static bool can_use(const struct pool_options *options, size_t alignment, size_t stride)
+{
+	if (options->unchecked)
+		return true;
+	return (uintptr_t)options->region % alignment == 0 &&
+	       options->region_bytes >= stride * options->chunk_count;
+}
+
 /* Backwards, so that a fresh pool hands out its chunks in ascending order. */
 static void link_all_chunks(struct pool *pool)
 {
@@ -147,11 +160,19 @@ struct pool *pool_new(const struct pool_options *options)
 
 	if (err)
 		goto fail;
+	err = -EINVAL;
+	if (options->region && !can_use(options, alignment, stride))
+		goto fail;
 	err = -ENOMEM;
-	pool = calloc(1, sizeof(*pool) + options->chunk_count);
+	pool = calloc(1, sizeof(*pool) + options->chunk_count + 1);
 	if (!pool)
 		goto fail;
-	pool->base = aligned_alloc(alignment, stride * options->chunk_count);
+	pool->base = options->region;
+	pool->bytes = options->region_bytes;
+	if (!options->region) {
+		pool->bytes = stride * options->chunk_count;
+		pool->own = pool->base = aligned_alloc(alignment, pool->bytes);
+	}
 	if (!pool->base)
 		goto fail;
 	err = init_lock(&pool->lock);
@@ -162,16 +183,17 @@ struct pool *pool_new(const struct pool_options *options)
 	pool->chunk_count = options->chunk_count;
 	pool->alignment = alignment;
 	pool->stride = stride;
-	pool->stride_shift = (unsigned)__builtin_ctzll(stride);
-	pool->stride_inverse = inverse_of_odd(stride >> pool->stride_shift);
+	pool->stride_shift = (unsigned)__builtin_ctzll(pool->stride);
+	pool->stride_inverse = inverse_of_odd(pool->stride >> pool->stride_shift);
 	pool->thread_safe = options->thread_safe;
+	pool->unchecked = options->unchecked;
 	link_all_chunks(pool);
-	ALLOCTRACE_POOL_CREATE(pool, pool->name, pool->base, pool->stride * pool->chunk_count,
-			       pool->chunk_size, pool->chunk_count);
+	ALLOCTRACE_POOL_CREATE(pool, pool->name, pool->base, pool->bytes, pool->chunk_size,
+			       pool->chunk_count);
 	return pool;
 fail:
 	if (pool)
-		free(pool->base);
+		free(pool->own);
 	free(pool);
 	errno = -err;
 	return NULL;
@@ -183,7 +205,7 @@ void pool_destroy(struct pool *pool)
 		return;
 	ALLOCTRACE_POOL_DESTROY(pool);
 	pthread_mutex_destroy(&pool->lock);
-	free(pool->base);
+	free(pool->own);
 	free(pool);
 }
 
@@ -241,10 +263,13 @@ int pool_free(struct pool *pool, void *ptr)
 
 	if (!ptr)
 		return 0;
-	if (index >= pool->chunk_count)
-		return -EINVAL;
+	if (index >= pool->chunk_count) {
+		if (!pool->unchecked)
+			return -EINVAL;
+		index = pool->chunk_count;
+	}
 	pool_lock(pool);
-	if (pool->state[index] != CHUNK_OUT) {
+	if (pool->state[index] != CHUNK_OUT && !pool->unchecked) {
 		pool_unlock(pool);
 		return -EALREADY;
 	}

@@ -20,14 +20,21 @@ struct pool_options {
 	size_t chunk_count; /* at least 1 */
 	size_t alignment;   /* of every chunk: a power of two, or 0 for max_align_t's */
 	bool thread_safe;   /* false: the pool belongs to one thread at a time */
+	void *region; /* for the chunks: the caller's, aligned as they; NULL: the pool's own */
+	size_t region_bytes; /* of that region */
+	/*
+	 * For whoever plants bugs: pool_new takes the region without measuring it, pool_free any
+	 * chunk, out or in or another pool's. After the latter nothing may be allocated any more.
+	 */
+	bool unchecked;
 };
 
 struct pool; /* opaque; the handle is also the pool's identity in a trace */
 
 /*
  * Makes a pool and links all of its chunks, so that a later allocation meets no untouched page. Two
- * calls to libc's allocator (calloc for the books, aligned_alloc for the region) and no more
- * for the life of the pool. The caller owns the pool. NULL: EINVAL (options) or ENOMEM.
+ * calls to libc's allocator (calloc for the books, aligned_alloc for a region of its own) and no
+ * more for the life of the pool. The caller owns the pool. NULL: EINVAL (options) or ENOMEM.
  */
 struct pool *pool_new(const struct pool_options *options);
 

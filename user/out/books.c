@@ -12,25 +12,33 @@
 
 #include "core/log.h"
 
-const char *books_duration(char *buf, uint64_t ns)
+/* Three digits that count. */
+static const char *write_scaled(char *buf, double value, bool whole_ns)
 {
 	static const char *const units[] = {"ns", "us", "ms", "s"};
-	double value = (double)ns;
 	size_t unit = 0;
+	int decimals;
 
 	while (value >= 999.5 && unit < 3) {
 		value /= 1000;
 		unit++;
 	}
-	if (unit == 0)
-		snprintf(buf, 16, "%" PRIu64 "ns", ns);
+	if (unit == 0 && whole_ns)
+		decimals = 0;
 	else
-		snprintf(buf, 16, "%.*f%s",
-			 value < 9.995   ? 2
-			 : value < 99.95 ? 1
-					 : 0,
-			 value, units[unit]);
+		decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+	snprintf(buf, BOOKS_DURATION, "%.*f%s", decimals, value, units[unit]);
 	return buf;
+}
+
+const char *books_duration(char *buf, uint64_t ns)
+{
+	return write_scaled(buf, (double)ns, true);
+}
+
+const char *books_fine_duration(char *buf, double ns)
+{
+	return write_scaled(buf, ns, false);
 }
 
 static void write_row(FILE *out, const char *name, const struct event_totals *t, bool allocates)
@@ -152,7 +160,7 @@ static void write_live(struct sink *s, const struct report *r)
 
 	if (s->info->live_known)
 		write_heap_live(s->out, r);
-	for (size_t i = 0; i < h->pool_count; i++) {
+	for (size_t i = 0; i < h->pool_count && !s->info->adds_up; i++) {
 		if (!is_empty(&h->pool_rows[i]))
 			write_pool_live(s->out, &h->pool_rows[i]);
 	}
@@ -233,7 +241,7 @@ void books_write(struct sink *s, const struct report *r)
 	fprintf(s->out,
 		"-------- %s%.3f s: %" PRIu64 " calls = %" PRIu64 " events + %" PRIu64 " lost",
 		r->final ? "" : "so far, ", (double)r->elapsed_ns / 1e9, r->counters[EVENT_ENTERED],
-		h->events + h->ignored, report_lost(r));
+		r->events, report_lost(r));
 	if (r->in_flight)
 		fprintf(s->out, " + %" PRIu64 " not yet returned", r->in_flight);
 	fputc('\n', s->out);

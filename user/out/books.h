@@ -11,7 +11,10 @@
  */
 void books_write(struct sink *s, const struct report *r);
 
-/* A duration for eyes, as "1.63us"; returns buf, which holds 16 bytes at least. */
+/* A duration for eyes, as "1.63us"; returns buf, which holds BOOKS_DURATION bytes. The fine one
+ * has decimals below a microsecond, too: "4.12ns". */
+#define BOOKS_DURATION 16
 const char *books_duration(char *buf, uint64_t ns);
+const char *books_fine_duration(char *buf, double ns);
 
 #endif

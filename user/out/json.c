@@ -3,11 +3,14 @@
 #include "out/json.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/log.h"
 
+#define REAL_DIGITS \
+	15 /* as many as every decimal fraction survives: 4.12, not 4.1200000000000001 */
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
 /* The length of what JSON can carry at `text`: a character, control characters included; 0: not
@@ -61,9 +64,45 @@ json_t *json_count(uint64_t n)
 	return json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n);
 }
 
+static json_t *frame(const struct sym_frame *f)
+{
+	json_t *o = json_object();
+
+	if (f->function)
+		json_object_set_new(o, "function", json_text(f->function));
+	if (f->file) {
+		json_object_set_new(o, "file", json_text(f->file));
+		json_object_set_new(o, "line", json_integer(f->line));
+		if (f->column)
+			json_object_set_new(o, "column", json_integer(f->column));
+	}
+	json_object_set_new(o, "module", json_text(f->module));
+	if (f->inlined)
+		json_object_set_new(o, "inlined", json_true());
+	else
+		json_object_set_new(o, "offset", json_address(f->offset));
+	json_object_set_new(o, "module_offset", json_address(f->module_offset));
+	return o;
+}
+
+void json_append_frames(json_t *list, struct sym_stack stack)
+{
+	for (size_t i = 0; i < stack.count; i++)
+		json_array_append_new(list, frame(&stack.frames[i]));
+}
+
+json_t *json_decimal(double value)
+{
+	double thousandths = round(value * 1000);
+
+	if (fmod(thousandths, 1000) == 0 && fabs(value) < 1e15)
+		return json_integer((json_int_t)(thousandths / 1000));
+	return json_real(thousandths / 1000);
+}
+
 void json_line(FILE *out, json_t *object)
 {
-	json_dumpf(object, out, JSON_COMPACT);
+	json_dumpf(object, out, JSON_COMPACT | JSON_REAL_PRECISION(REAL_DIGITS));
 	fputc('\n', out);
 	json_decref(object);
 }
@@ -234,6 +273,28 @@ static void set_findings(json_t *o, const struct findings *found)
 		json_object_set_new(o, "findings_refused", json_count(found->refused));
 }
 
+void json_calibration(struct sink *s, const struct report *r)
+{
+	for (int i = 0; i < CALIBRATION_NR; i++) {
+		const struct calibration_window *w = &r->calibration->windows[i];
+		json_t *o;
+
+		if (!w->hits)
+			continue;
+		o = json_object();
+		json_object_set_new(o, "type", json_string("calibration"));
+		json_object_set_new(o, "class", json_string(calibration_name(i)));
+		json_object_set_new(o, "hits", json_count(w->hits));
+		json_object_set_new(o, "p5", json_decimal(w->p5));
+		json_object_set_new(o, "p50", json_decimal(w->p50));
+		json_object_set_new(o, "p95", json_decimal(w->p95));
+		json_object_set_new(o, "p99", json_decimal(w->p99));
+		json_object_set_new(o, "mean", json_decimal(w->mean));
+		json_object_set_new(o, "final", json_boolean(r->final));
+		json_line(s->out, o);
+	}
+}
+
 void json_books(struct sink *s, const struct report *r)
 {
 	const struct heap *h = r->heap;
@@ -248,7 +309,7 @@ void json_books(struct sink *s, const struct report *r)
 		json_object_set_new(o, "sample_bytes", json_count(s->info->sample_bytes));
 		json_object_set_new(o, "calls_counted", json_count(report_calls(r, s->info)));
 	}
-	if (h->pool_count)
+	if (h->pool_count && !s->info->adds_up)
 		json_object_set_new(o, "pools", pools(h));
 	set_findings(o, &h->findings);
 	json_object_set_new(o, "lost", lost(r));
@@ -263,7 +324,7 @@ void json_books(struct sink *s, const struct report *r)
 	set_late(o, r);
 	json_object_set_new(o, "in_flight", json_count(r->in_flight));
 	json_object_set_new(o, "entered", json_count(r->counters[EVENT_ENTERED]));
-	json_object_set_new(o, "events", json_count(h->events + h->ignored));
+	json_object_set_new(o, "events", json_count(r->events));
 	if (h->ignored)
 		json_object_set_new(o, "ignored", json_count(h->ignored));
 	if (r->fate)

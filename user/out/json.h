@@ -15,6 +15,10 @@
 json_t *json_text(const char *text);
 json_t *json_address(uint64_t address); /* "0x…" */
 json_t *json_count(uint64_t n);         /* jansson's integers are signed: clamped */
+json_t *json_decimal(double value);     /* whole, or with thousandths; must be finite */
+
+/* Appends the frames of one code address, innermost first. */
+void json_append_frames(json_t *list, struct sym_stack stack);
 
 /* An array of frames, the caller first; inlined ones have entries of their own. */
 json_t *json_stack(const struct sink *s, uint32_t pid, const uint64_t *stack, unsigned int frames);
@@ -27,6 +31,8 @@ void json_line(FILE *out, json_t *object);
 
 /* The first line, an interim line and the last line of every JSON output. */
 void json_start(struct sink *s);
+/* One line for each class of what measuring costs. */
+void json_calibration(struct sink *s, const struct report *r);
 void json_books(struct sink *s, const struct report *r);
 
 #endif

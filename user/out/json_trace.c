@@ -40,6 +40,9 @@ static void set_block(json_t *o, const struct event *e, const struct heap_note *
 		json_object_set_new(o, "failed", json_true());
 	if (e->measured)
 		json_object_set_new(o, "latency_ns", json_count(e->latency_ns));
+	else if (e->latency_ns) /* single-stepped: when it returned is known, how long it took not
+				 */
+		json_object_set_new(o, "returned_ns", json_count(event_end_ns(e)));
 }
 
 static void set_pool(json_t *o, const struct event *e, const struct heap_note *note)

@@ -7,10 +7,8 @@
 #include <string.h>
 
 static const struct sink_ops *const sinks[] = {
-	&text_trace_sink,
-	&json_trace_sink,
-	&text_latency_sink,
-	&json_latency_sink,
+	&text_trace_sink,   &json_trace_sink,   &text_latency_sink,
+	&json_latency_sink, &text_compare_sink, &json_compare_sink,
 };
 
 const struct sink_ops *sink_find(const char *command, const char *format)

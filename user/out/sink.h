@@ -32,6 +32,7 @@ struct run_info {
 	bool stacks;           /* whole stacks are wanted */
 	uint64_t sample_bytes; /* one sample in so many bytes on average; 0: every call */
 	bool live_known;       /* allocations and frees are both traced, and all sizes */
+	bool adds_up;          /* calls are not looked at one by one: latency, compare */
 	enum lane_by by;       /* latency: how calls are told apart … */
 	bool why;              /* … and that what they spent their time on is asked for */
 	size_t top;            /* rows of --by site; 0: all */
@@ -45,6 +46,7 @@ struct report {
 	const struct event_totals *calls; /* of each function, all calls counted */
 	const struct lanes *lanes; /* of latency and compare, in which `heap` knows pools alone */
 	const struct calibration *calibration;
+	uint64_t events; /* calls that were seen: one by one, or added up */
 	uint64_t elapsed_ns;
 	uint64_t counters[EVENT_NR_COUNTERS];
 	uint64_t malformed; /* records that could not be decoded: lost, too */
@@ -93,6 +95,7 @@ struct sink {
 
 extern const struct sink_ops text_trace_sink, json_trace_sink;
 extern const struct sink_ops text_latency_sink, json_latency_sink;
+extern const struct sink_ops text_compare_sink, json_compare_sink;
 
 /* The sink of a command in a format, or NULL. Which formats a command has, as "text|json". */
 const struct sink_ops *sink_find(const char *command, const char *format);

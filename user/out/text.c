@@ -12,12 +12,8 @@
 
 #include "core/log.h"
 #include "out/books.h"
+#include "out/location.h"
 #include "out/text.h"
-
-/* One pair of buffers a line: a name is at most 4 KiB in ELF files that anyone still loads. */
-struct text_state {
-	char function[4096], file[4096];
-};
 
 static void start(struct sink *s)
 {
@@ -25,29 +21,6 @@ static void start(struct sink *s)
 		"COMM", "CALL", "SIZE", "ALIGN", "ADDRESS", "LATENCY*", "LOCATION");
 	fputs("  * includes the probe's own cost; a pool's is measured inside the process\n",
 	      s->out);
-}
-
-void text_frame(struct sink *s, const struct sym_frame *f)
-{
-	struct text_state *state = s->state;
-	const char *function = "";
-
-	if (f->function)
-		function = log_quote(state->function, sizeof(state->function), f->function);
-	if (f->file) {
-		log_quote(state->file, sizeof(state->file), f->file);
-		fprintf(s->out, "%s at %s:%d", f->function ? function : "??", state->file, f->line);
-		if (f->column)
-			fprintf(s->out, ":%d", f->column);
-		if (f->inlined && s->info->stacks)
-			fputs(" (inlined)", s->out);
-		return;
-	}
-	log_quote(state->file, sizeof(state->file), f->module);
-	if (f->function)
-		fprintf(s->out, "%s+0x%" PRIx64 " (%s)", function, f->offset, state->file);
-	else
-		fprintf(s->out, "0x%" PRIx64 " (%s)", f->offset, state->file);
 }
 
 /* The innermost frame: the line that called, also when the compiler inlined it into another
@@ -64,7 +37,7 @@ static void write_location(struct sink *s, const struct event *e)
 		return;
 	}
 	stack = sink_frames(s, e->pid, e->stack[0]);
-	text_frame(s, &stack.frames[0]);
+	location_write(s->out, &stack.frames[0], s->info->stacks);
 }
 
 /* What is above the location, one line a frame. */
@@ -79,7 +52,7 @@ static void write_stack(struct sink *s, const struct event *e)
 			if (i == 0 && k == 0)
 				continue;
 			fputs("\n                  ", s->out);
-			text_frame(s, &stack.frames[k]);
+			location_write(s->out, &stack.frames[k], true);
 		}
 	}
 	if (depth < e->frames)
@@ -176,7 +149,6 @@ static void event(struct sink *s, const struct event *e, const struct heap_note 
 const struct sink_ops text_trace_sink = {
 	.command = "trace",
 	.format = "text",
-	.state_size = sizeof(struct text_state),
 	.start = start,
 	.event = event,
 	.finding = text_finding,

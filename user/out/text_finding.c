@@ -11,6 +11,7 @@
 
 #include "core/log.h"
 #include "out/books.h"
+#include "out/location.h"
 #include "out/text.h"
 
 /* What the two sides are called. */
@@ -97,7 +98,7 @@ static void write_side(struct sink *s, const char *label, const struct finding *
 		return;
 	}
 	stack = sink_frames(s, f->pid, word);
-	text_frame(s, &stack.frames[0]);
+	location_write(s->out, &stack.frames[0], s->info->stacks);
 }
 
 /* How long before, and by whom, if that was another. */

@@ -163,14 +163,16 @@ bool binary_is_go(struct binary *b)
 	return false;
 }
 
-static bool is_note_of(const char *descriptor, size_t size, const char *provider)
+static bool is_note_of(const char *descriptor, size_t size, const char *provider, const char *probe)
 {
 	size_t skip = 3 * sizeof(uint64_t), want = strlen(provider) + 1;
+	size_t more = probe ? strlen(probe) + 1 : 0;
 
-	return size >= skip + want && !memcmp(descriptor + skip, provider, want);
+	return size >= skip + want + more && !memcmp(descriptor + skip, provider, want) &&
+	       (!probe || !memcmp(descriptor + skip + want, probe, more));
 }
 
-static bool section_has_provider(Elf_Scn *section, const char *provider)
+static bool section_has_probe(Elf_Scn *section, const char *provider, const char *probe)
 {
 	Elf_Data *data = elf_getdata(section, NULL);
 	size_t at = 0, name, descriptor;
@@ -181,20 +183,20 @@ static bool section_has_provider(Elf_Scn *section, const char *provider)
 
 		if (note.n_type == STAPSDT_NOTE_TYPE && note.n_namesz == sizeof(STAPSDT_NAME) &&
 		    !memcmp(bytes + name, STAPSDT_NAME, sizeof(STAPSDT_NAME)) &&
-		    is_note_of(bytes + descriptor, note.n_descsz, provider))
+		    is_note_of(bytes + descriptor, note.n_descsz, provider, probe))
 			return true;
 	}
 	return false;
 }
 
-bool binary_has_provider(struct binary *b, const char *provider)
+bool binary_has_probe(struct binary *b, const char *provider, const char *probe)
 {
 	Elf_Scn *section = NULL;
 	GElf_Shdr header;
 
 	while ((section = elf_nextscn(b->elf, section))) {
 		if (gelf_getshdr(section, &header) && header.sh_type == SHT_NOTE &&
-		    section_has_provider(section, provider))
+		    section_has_probe(section, provider, probe))
 			return true;
 	}
 	return false;

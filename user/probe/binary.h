@@ -36,8 +36,8 @@ void binary_free(struct binary *b);
 typedef int (*binary_function_fn)(void *context, const struct binary_function *f);
 int binary_each_function(struct binary *b, binary_function_fn visit, void *context);
 
-/* Whether there are USDT notes of that provider. */
-bool binary_has_provider(struct binary *b, const char *provider);
+/* Whether there are USDT notes of that provider and, unless that is NULL, of that probe of it. */
+bool binary_has_probe(struct binary *b, const char *provider, const char *probe);
 
 /* Whether it is a Go program, whose stacks move: a return probe would crash it (golang/go#22008).
  */

@@ -135,8 +135,9 @@ int object_init(struct object *o, int fd, const char *path, struct functions *fu
 	warn_bodyless(&reading);
 	if (!named)
 		drop_incomplete(o, functions);
-	o->has_pools = binary_has_provider(b, POOL_PROVIDER);
-	o->has_otel_pools = binary_has_provider(b, OTEL_PROVIDER);
+	o->has_pools = binary_has_probe(b, POOL_PROVIDER, NULL);
+	o->has_timers = o->has_pools && binary_has_probe(b, POOL_PROVIDER, "timed");
+	o->has_otel_pools = binary_has_probe(b, OTEL_PROVIDER, NULL);
 	o->is_go = o->site_count && binary_is_go(b);
 	err = find_sites(o, b);
 out:

@@ -31,6 +31,7 @@ struct object {
 	struct object_site sites[OBJECT_MAX_SITES];
 	uint64_t defined;    /* bit i: it has a symbol of row i of the table, at whatever address */
 	bool has_pools;      /* USDT notes of provider "alloctrace" */
+	bool has_timers;     /* of these, "timed": operations that the process times itself */
 	bool has_otel_pools; /* and of "otel_memory" */
 	bool is_go;          /* Go's own code must not be given return probes */
 };

@@ -13,20 +13,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/log.h"
+#include "probe/maps.h"
 #include "probe/uprobe.h"
 
 #include "alloctrace.skel.h"
 
+#define NO_SYSCALL UINT32_MAX
+
 struct session {
 	struct alloctrace_bpf *skeleton;
 	struct ring_buffer *ring;
-	struct functions *functions; /* borrowed */
-	struct uprobe_links links;   /* of what belongs to no object */
-	uint64_t sample_bytes;
-	bool multi; /* by multi links, not by perf events */
+	struct session_config config; /* what it points to is borrowed */
+	struct functions *functions;
+	struct uprobe_links links; /* of what belongs to no object */
+	uint32_t classes;          /* bit i: a probe lies on an instruction of class i */
+	bool multi;                /* by multi links, not by perf events */
 	session_event_fn take;
 	void *context;
 	struct event view; /* of the record at hand */
@@ -93,6 +98,17 @@ static void fill_logarithms(struct alloctrace_bpf *skeleton)
 			(uint64_t)llround(ldexp(log2(1 + (double)i / (double)steps), 32));
 }
 
+/* What --why looks for, by cause; a number that stands for nothing else fills the rest. */
+static const uint32_t syscalls[LANE_NR_CAUSES][3] = {
+	[LANE_OWN_CODE] = {NO_SYSCALL, NO_SYSCALL, NO_SYSCALL},
+	[LANE_PAGE_FAULTS] = {NO_SYSCALL, NO_SYSCALL, NO_SYSCALL},
+	[LANE_FUTEX] = {SYS_futex, NO_SYSCALL, NO_SYSCALL},
+	[LANE_MMAP] = {SYS_mmap, SYS_munmap, SYS_mremap},
+	[LANE_BRK] = {SYS_brk, NO_SYSCALL, NO_SYSCALL},
+	[LANE_MADVISE] = {SYS_madvise, NO_SYSCALL, NO_SYSCALL},
+	[LANE_OFF_CPU] = {NO_SYSCALL, NO_SYSCALL, NO_SYSCALL},
+};
+
 static void set_knobs(struct alloctrace_bpf *skeleton, const struct session_config *config)
 {
 	skeleton->rodata->config_own_tgid = (uint32_t)getpid();
@@ -108,6 +124,14 @@ static void set_knobs(struct alloctrace_bpf *skeleton, const struct session_conf
 	skeleton->rodata->config_sample_bytes = config->sample_bytes;
 	if (config->sample_bytes)
 		fill_logarithms(skeleton);
+	skeleton->rodata->config_lanes = config->lanes;
+	skeleton->rodata->config_by_size = config->by_size;
+	skeleton->rodata->config_by_site = config->by_site;
+	skeleton->rodata->config_slices = config->slices;
+	skeleton->rodata->config_why = config->why;
+	skeleton->rodata->config_calibrator = (uint32_t)config->calibrator;
+	memcpy(skeleton->rodata->config_syscalls, syscalls,
+	       sizeof(skeleton->rodata->config_syscalls));
 	skeleton->rodata->config_by_comm = config->comm;
 	if (config->comm) /* the last byte stays zero */
 		memcpy(skeleton->rodata->config_comm, config->comm,
@@ -121,6 +145,8 @@ static int size_maps(struct alloctrace_bpf *skeleton, const struct session_confi
 
 	if (!err && !config->follow)
 		err = bpf_map__set_max_entries(skeleton->maps.followed, 1);
+	if (!err && !config->lanes)
+		err = bpf_map__set_max_entries(skeleton->maps.lanes, 1);
 	if (!err && !config->sample_bytes)
 		err = bpf_map__set_max_entries(skeleton->maps.sampled, 1);
 	return err;
@@ -147,6 +173,10 @@ static int load(struct session *s, const struct session_config *config)
 	bpf_program__set_autoload(skeleton->progs.thread_exit, !s->multi && config->scoped);
 	bpf_program__set_autoload(skeleton->progs.process_fork, config->follow);
 	bpf_program__set_autoload(skeleton->progs.process_exit, config->follow);
+	bpf_program__set_autoload(skeleton->progs.pool_timed, config->lanes);
+	bpf_program__set_autoload(skeleton->progs.syscall_enter, config->why);
+	bpf_program__set_autoload(skeleton->progs.syscall_exit, config->why);
+	bpf_program__set_autoload(skeleton->progs.task_switch, config->why);
 	err = size_maps(skeleton, config);
 	if (!err)
 		err = alloctrace_bpf__load(skeleton);
@@ -156,6 +186,12 @@ static int load(struct session *s, const struct session_config *config)
 		err = attach_tracepoint(s, skeleton->progs.process_fork);
 	if (!err)
 		err = attach_tracepoint(s, skeleton->progs.process_exit);
+	if (!err)
+		err = attach_tracepoint(s, skeleton->progs.syscall_enter);
+	if (!err)
+		err = attach_tracepoint(s, skeleton->progs.syscall_exit);
+	if (!err)
+		err = attach_tracepoint(s, skeleton->progs.task_switch);
 	if (err)
 		return err;
 	s->ring = ring_buffer__new(bpf_map__fd(skeleton->maps.events), on_record, s, NULL);
@@ -171,8 +207,8 @@ struct session *session_new(const struct session_config *config, int *err, char 
 		snprintf(why, len, "out of memory");
 		return NULL;
 	}
+	s->config = *config;
 	s->functions = config->functions;
-	s->sample_bytes = config->sample_bytes;
 	*err = load(s, config);
 	if (!*err)
 		return s;
@@ -219,7 +255,7 @@ static void add_place(struct uprobe_places *p, const struct session *s,
 	const struct function *f = &s->functions->rows[site->function];
 
 	p->offsets[p->count] = site->entry + site->site.skip;
-	p->cookies[p->count++] = event_cookie(site->function, &f->args);
+	p->cookies[p->count++] = event_cookie(site->function, &f->args, site->site.class);
 }
 
 /* Whether the site is asked for, and safe; what is not safe is said. */
@@ -253,6 +289,7 @@ static int attach_functions(struct session *s, const struct object *o, pid_t pid
 		if (!is_wanted(s, o, &o->sites[i]))
 			continue;
 		add_place(function_frees(f) ? &frees : &allocs, s, &o->sites[i]);
+		s->classes |= 1U << o->sites[i].site.class;
 		if (!function_frees(f) || f->args.paired)
 			add_place(&returns, s, &o->sites[i]);
 	}
@@ -270,14 +307,17 @@ static int attach_pools(struct session *s, const struct object *o, pid_t pid,
 			struct uprobe_links *links)
 {
 	const struct alloctrace_bpf *skeleton = s->skeleton;
+	bool by_one = o->has_pools && !(o->has_timers && s->config.timers);
 	const struct {
 		struct bpf_program *program;
 		const char *provider, *probe;
 		bool has;
 	} probes[] = {
 		{skeleton->progs.pool_create, "alloctrace", "create", o->has_pools},
-		{skeleton->progs.pool_alloc, "alloctrace", "alloc", o->has_pools},
-		{skeleton->progs.pool_free, "alloctrace", "free", o->has_pools},
+		{skeleton->progs.pool_timed, "alloctrace", "timed",
+		 o->has_timers && s->config.timers},
+		{skeleton->progs.pool_alloc, "alloctrace", "alloc", by_one},
+		{skeleton->progs.pool_free, "alloctrace", "free", by_one},
 		{skeleton->progs.pool_destroy, "alloctrace", "destroy", o->has_pools},
 		{skeleton->progs.otel_alloc, "otel_memory", "alloc", o->has_otel_pools},
 		{skeleton->progs.otel_free, "otel_memory", "free", o->has_otel_pools},
@@ -318,6 +358,29 @@ int session_attach(struct session *s, const struct object *o, pid_t pid, struct 
 	return sites < 0 ? sites : pools;
 }
 
+int session_attach_calibrator(struct session *s, const struct uprobe_places *places,
+			      const char *path)
+{
+	const struct alloctrace_bpf *skeleton = s->skeleton;
+	pid_t pid = s->config.calibrator;
+	int err =
+		uprobe_attach(&s->links, skeleton->progs.leave, s->multi, true, pid, path, places);
+
+	return err ? err
+		   : uprobe_attach(&s->links, skeleton->progs.enter, s->multi, false, pid, path,
+				   places);
+}
+
+uint32_t session_classes(const struct session *s)
+{
+	return s->classes;
+}
+
+void session_set_probe_cost(struct session *s, enum calibration_class class, uint64_t ns)
+{
+	__atomic_store_n(&s->skeleton->bss->probe_cost[class], ns, __ATOMIC_RELAXED);
+}
+
 int session_follow(struct session *s, pid_t pid)
 {
 	uint32_t tgid = (uint32_t)pid;
@@ -351,30 +414,12 @@ int session_drain(struct session *s, session_event_fn take, void *context)
 	return n < 0 ? n : 0;
 }
 
-/* The sum over all CPUs of `words` numbers of one entry of a per-CPU array. */
-static int sum_cpus(int map, uint32_t index, uint64_t *sums, size_t words)
-{
-	int cpus = libbpf_num_possible_cpus();
-	uint64_t *values = cpus > 0 ? calloc((size_t)cpus * words, sizeof(*values)) : NULL;
-	int err = 0;
-
-	if (!values)
-		return cpus < 0 ? cpus : -ENOMEM;
-	memset(sums, 0, words * sizeof(*sums));
-	if (bpf_map_lookup_elem(map, &index, values))
-		err = -errno;
-	for (size_t i = 0; i < (size_t)cpus * words && !err; i++)
-		sums[i % words] += values[i];
-	free(values);
-	return err;
-}
-
 int session_counters(const struct session *s, uint64_t counters[EVENT_NR_COUNTERS])
 {
 	int err = 0;
 
 	for (uint32_t i = 0; i < EVENT_NR_COUNTERS && !err; i++)
-		err = sum_cpus(bpf_map__fd(s->skeleton->maps.counters), i, &counters[i], 1);
+		err = maps_sum(bpf_map__fd(s->skeleton->maps.counters), i, &counters[i], 1);
 	return err;
 }
 
@@ -383,47 +428,25 @@ int session_totals(const struct session *s, struct event_totals totals[EVENT_MAX
 	int err = 0;
 
 	for (uint32_t i = 0; i < EVENT_MAX_FUNCTIONS && !err; i++)
-		err = sum_cpus(bpf_map__fd(s->skeleton->maps.totals), i, (uint64_t *)&totals[i],
+		err = maps_sum(bpf_map__fd(s->skeleton->maps.totals), i, (uint64_t *)&totals[i],
 			       sizeof(totals[i]) / sizeof(uint64_t));
 	return err;
 }
 
-/* As `ended` tells, asked once a process: the blocks of many come in no order. */
-static bool has_ended(struct table *asked, uint64_t tgid, bool (*ended)(pid_t pid))
-{
-	uint64_t *answer;
-	bool fresh;
-
-	answer = table_insert(asked, &tgid, &fresh);
-	if (!answer)
-		return false;
-	if (fresh)
-		*answer = ended((pid_t)tgid);
-	return *answer;
-}
-
 void session_forget_samples(struct session *s, bool (*ended)(pid_t pid))
 {
-	int map = bpf_map__fd(s->skeleton->maps.sampled);
-	struct {
-		uint64_t addr, tgid;
-	} key, next; /* sample_key of bpf/config.bpf.h */
-	bool gone = false, first = true;
-	struct table asked;
+	if (s->config.sample_bytes)
+		maps_forget_samples(bpf_map__fd(s->skeleton->maps.sampled), ended);
+}
 
-	if (!s->sample_bytes)
-		return;
-	table_init(&asked, sizeof(uint64_t), sizeof(uint64_t), 1 << 20);
-	while (!bpf_map_get_next_key(map, first ? NULL : &key, &next)) {
-		if (gone)
-			bpf_map_delete_elem(map, &key);
-		gone = has_ended(&asked, next.tgid, ended);
-		key = next;
-		first = false;
-	}
-	if (gone)
-		bpf_map_delete_elem(map, &key);
-	table_fini(&asked);
+int session_lanes(struct session *s, struct lanes *lanes)
+{
+	return maps_lanes(bpf_map__fd(s->skeleton->maps.lanes), lanes, &s->malformed);
+}
+
+int session_cpus(const struct session *s, uint64_t *entered, size_t cpus)
+{
+	return maps_each_cpu(bpf_map__fd(s->skeleton->maps.counters), EVENT_ENTERED, entered, cpus);
 }
 
 uint64_t session_malformed(const struct session *s)

@@ -36,6 +36,10 @@ struct session_config {
 	bool scoped;           /* probes will be placed for single processes */
 	bool follow;           /* only processes named by session_follow, and their children */
 	uint64_t sample_bytes; /* one sample in so many bytes on average; 0: every call */
+	bool lanes;            /* calls are added up for session_lanes, and are no events … */
+	bool by_size, by_site, slices, why; /* … told apart by these, too */
+	bool timers;      /* pools that time groups of operations report these and no more */
+	pid_t calibrator; /* a helper whose calls are added up in any case; 0: none */
 	struct functions *functions; /* borrowed; rows may come to it while the session lives */
 };
 
@@ -82,6 +86,22 @@ int session_drain(struct session *s, session_event_fn take, void *context);
 int session_counters(const struct session *s, uint64_t counters[EVENT_NR_COUNTERS]);
 /* With config.sample_bytes: the books of each row of the table, all calls counted. */
 int session_totals(const struct session *s, struct event_totals totals[EVENT_MAX_FUNCTIONS]);
+
+/* With config.lanes: adds to `lanes` all that has been added up so far. 0 or a negative errno. */
+int session_lanes(struct session *s, struct lanes *lanes);
+
+/* Calls that have begun on each of the first `cpus` CPUs. 0 or a negative errno. */
+int session_cpus(const struct session *s, uint64_t *entered, size_t cpus);
+
+/* Probes the calibrator's functions in the file, entry and return. 0 or a negative errno. */
+int session_attach_calibrator(struct session *s, const struct uprobe_places *places,
+			      const char *path);
+
+/* Bit i: a probe lies on an instruction of that class. */
+uint32_t session_classes(const struct session *s);
+
+/* What --why takes out of a call's window as the probe's own part. */
+void session_set_probe_cost(struct session *s, enum calibration_class class, uint64_t ns);
 
 /* Forgets the sampled blocks of processes that have ended, as `ended` tells. */
 void session_forget_samples(struct session *s, bool (*ended)(pid_t pid));

@@ -188,11 +188,28 @@ static void describe(struct site *site, const struct instruction *i)
 		snprintf(site->instruction, sizeof(site->instruction), "?");
 }
 
+static enum calibration_class class_of(const struct instruction *i)
+{
+	switch (i->info.meta.category) {
+	case ZYDIS_CATEGORY_PUSH:
+		return CALIBRATION_PUSH;
+	case ZYDIS_CATEGORY_COND_BR:
+		return CALIBRATION_JCC;
+	case ZYDIS_CATEGORY_UNCOND_BR:
+		return CALIBRATION_JMP;
+	case ZYDIS_CATEGORY_CALL:
+		return CALIBRATION_CALL;
+	default:
+		return CALIBRATION_NOP;
+	}
+}
+
 static void choose(struct site *site, uint64_t skip, const struct instruction *i,
 		   enum site_cost cost, const char *why)
 {
 	site->skip = skip;
 	site->cost = cost;
+	site->class = cost == SITE_EMULATED ? class_of(i) : CALIBRATION_STEPPED;
 	snprintf(site->why, sizeof(site->why), "%s", why);
 	describe(site, i);
 }

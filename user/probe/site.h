@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/calibration.h"
+
 /* How the kernel will run the instruction under the probe. */
 enum site_cost {
 	SITE_EMULATED,
@@ -27,8 +29,9 @@ enum site_cost {
 struct site {
 	uint64_t skip; /* bytes from the function's entry */
 	enum site_cost cost;
-	char instruction[80]; /* at the site, as Intel syntax */
-	char why[160];        /* why there, in a few words */
+	enum calibration_class class; /* of the instruction: what its window costs */
+	char instruction[80];         /* at the site, as Intel syntax */
+	char why[160];                /* why there, in a few words */
 };
 
 /*

@@ -55,33 +55,6 @@ struct visit {
 	char refused_why[512]; /* … which is not said yet */
 };
 
-int target_check(pid_t pid, char *why, size_t len)
-{
-	if (pid == getpid()) {
-		snprintf(why, len, "process %d is alloctrace itself", pid);
-		return -EINVAL;
-	}
-	if (!proc_exists(pid)) {
-		snprintf(why, len, "no such process: %d", pid);
-		return -ESRCH;
-	}
-	if (!proc_live_thread(pid)) {
-		snprintf(why, len, "process %d has ended (it is a zombie)", pid);
-		return -ESRCH;
-	}
-	if (proc_is_kernel_thread(pid)) {
-		snprintf(why, len, "process %d is a kernel thread: it has no user memory to trace",
-			 pid);
-		return -EINVAL;
-	}
-	if (proc_is_thread(pid)) {
-		snprintf(why, len, "%d is a thread, not a process: give the PID of its process",
-			 pid);
-		return -EINVAL;
-	}
-	return 0;
-}
-
 void target_attacher_init(struct target_attacher *a, struct session *session,
 			  struct functions *functions)
 {

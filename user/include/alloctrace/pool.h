@@ -3,7 +3,7 @@
  * alloctrace/pool.h - make a pool allocator visible to alloctrace.
  *
  * An allocator that hands out pieces of a region it once took from malloc is invisible to whoever
- * traces malloc. The macros below place four static probes (USDT, provider "alloctrace") in such a
+ * traces malloc. The macros below place five static probes (USDT, provider "alloctrace") in such a
  * pool. Untraced, a probe costs one load and one branch never taken; nothing is linked in, nothing
  * runs at start-up, and a tracer can come and go while the program runs.
  *
@@ -26,6 +26,23 @@
  *
  * plus ALLOCTRACE_POOL_CREATE() once the region stands, ALLOCTRACE_POOL_DESTROY() before it goes.
  *
+ * Timing without a trap at every operation. A trap lets the operation after it run cold, and an
+ * operation of 4 ns drowns in two looks at the clock (some 30 ns). So whoever uses the allocator
+ * may time operations that stand back to back as one group, and 64 groups are told in one trap:
+ *
+ *	struct alloctrace_timer timer = // one per thread and kind of operation
+ *		ALLOCTRACE_TIMER_INIT(pool, ALLOCTRACE_TIMED_ALLOC, 16);
+ *
+ *	uint64_t t0 = ALLOCTRACE_TIMER_BEGIN();
+ *	for (int i = 0; i < 16; i++)
+ *		chunks[i] = my_alloc(pool, size);
+ *	ALLOCTRACE_TIMER_END(&timer, t0);
+ *	...
+ *	ALLOCTRACE_TIMER_FLUSH(&timer); // what is left, before the thread or the pool ends
+ *
+ * Any allocator can be timed so, malloc too: announce it under a name by ALLOCTRACE_POOL_CREATE
+ * with an address of its own and no region, and two allocators are compared by like means.
+ *
  * Rules
  * 1. ALLOC and FREE stand in the very function the pool's users call, and that function is marked
  *    ALLOCTRACE_NOINLINE: they report its return address as the calling line. This is exact even in
@@ -37,6 +54,10 @@
  *    Otherwise the tracer may see the next owner's ALLOC first and take the FREE for his.
  * 3. FREE tells of a block that did go back. A free the pool refuses is no event.
  * 4. Arguments are not evaluated while untraced: no side effects in them.
+ * 5. Between TIMER_BEGIN and TIMER_END lie exactly `group` operations and as little else as can be;
+ *    a group that came out shorter is not ended. A timer is used by one thread at a time.
+ * 6. While `timed` is traced to compare allocators, a tracer attaches to no other probe that the
+ *    operations pass, neither alloc and free here nor malloc: it would time its own traps.
  *
  * The wire: names, order and meaning of the arguments are a contract, extended only at the end.
  * Each argument is 64 bits wide and unsigned, in a register or a constant.
@@ -44,6 +65,7 @@
  *	alloc	pool, ptr, size, align, ns, caller
  *	free	pool, ptr, ns, caller
  *	destroy	pool
+ *	timed	pool, op, group, ns, count
  *
  * pool          any address that identifies the pool from create to destroy, commonly its handle
  * name          NUL-terminated; read while the probe fires, never later
@@ -56,6 +78,12 @@
  *               it fires, so that the tracer's trap is not in it. At least 1; 0 = not measured, as
  *               tracing began in between.
  * caller        return address of the pool's function
+ * op            of timed: 1 allocations, 2 releases, 3 pairs (an allocation and its release)
+ * group         of timed: how many operations each entry of ns took together, 1 to 65535
+ * ns, count     of timed: an array of uint32_t, read while the probe fires, never later, and how
+ *               many of its entries count, 1 to 64. An entry is the nanoseconds of CLOCK_MONOTONIC
+ *               from TIMER_BEGIN to TIMER_END, at least 1, at most UINT32_MAX. The timer's first
+ *               group after each trap is not among them: it took up to twice as long.
  *
  * A tracer that attaches late has seen no create for the pools that already exist.
  *
@@ -71,6 +99,33 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What the operations of a timer are. */
+#define ALLOCTRACE_TIMED_ALLOC 1 /* allocations */
+#define ALLOCTRACE_TIMED_FREE  2 /* releases */
+#define ALLOCTRACE_TIMED_PAIR  3 /* pairs of an allocation and its release */
+
+#define ALLOCTRACE_TIMER_ENTRIES 64
+
+/*
+ * The caller's, set by ALLOCTRACE_TIMER_INIT; holds nothing that would have to be released. Times
+ * that were taken and not told when a tracer leaves are told to the next one.
+ */
+struct alloctrace_timer {
+	const void *pool; /* as told to ALLOCTRACE_POOL_CREATE */
+	uint32_t op, group;
+	uint32_t count; /* entries of ns in use */
+	uint32_t cold;  /* a trap came after the last group: the next one is left out */
+	uint32_t ns[ALLOCTRACE_TIMER_ENTRIES];
+};
+
+#define ALLOCTRACE_TIMER_INIT(pool, op, group)                   \
+	{                                                        \
+		(pool), (uint32_t)(op), (uint32_t)(group), 0, 0, \
+		{                                                \
+			0                                        \
+		}                                                \
+	}
+
 #ifdef ALLOCTRACE_DISABLE
 
 /* sizeof names its operand without evaluating it, so that nobody's variable becomes unused. */
@@ -84,6 +139,9 @@
 #define ALLOCTRACE_POOL_FREE_BEGIN()        ((uint64_t)0)
 #define ALLOCTRACE_POOL_FREE(pool, ptr, t0) ((void)(sizeof(pool) + sizeof(ptr) + sizeof(t0)))
 #define ALLOCTRACE_POOL_DESTROY(pool)       ((void)sizeof(pool))
+#define ALLOCTRACE_TIMER_BEGIN()            ((uint64_t)0)
+#define ALLOCTRACE_TIMER_END(timer, t0)     ((void)(sizeof(timer) + sizeof(t0)))
+#define ALLOCTRACE_TIMER_FLUSH(timer)       ((void)sizeof(timer))
 
 #else /* !ALLOCTRACE_DISABLE */
 
@@ -128,6 +186,7 @@ ALLOCTRACE_SEMAPHORE_(create);
 ALLOCTRACE_SEMAPHORE_(alloc);
 ALLOCTRACE_SEMAPHORE_(free);
 ALLOCTRACE_SEMAPHORE_(destroy);
+ALLOCTRACE_SEMAPHORE_(timed);
 #ifdef __cplusplus
 }
 #endif
@@ -170,10 +229,17 @@ ALLOCTRACE_INLINE_ uint64_t alloctrace_since_(uint64_t t0)
 #pragma GCC diagnostic ignored "-Wpedantic" /* of sys/sdt.h's macros, not of the includer's code \
 					     */
 
+/* A probe's pointer says nothing to the compiler: what it points to must lie in memory by then. */
+ALLOCTRACE_INLINE_ void alloctrace_settle_(const void *ptr)
+{
+	__asm__ __volatile__("" : : "r"(ptr) : "memory");
+}
+
 ALLOCTRACE_INLINE_ void alloctrace_create_(const void *pool, const char *name, const void *base,
 					   uint64_t bytes, uint64_t chunk_size,
 					   uint64_t chunk_count)
 {
+	alloctrace_settle_(name);
 	STAP_PROBE6(alloctrace, create, pool, name, base, bytes, chunk_size, chunk_count);
 }
 
@@ -194,6 +260,19 @@ ALLOCTRACE_INLINE_ void alloctrace_destroy_(const void *pool)
 	STAP_PROBE1(alloctrace, destroy, pool);
 }
 
+/* Out of line: the probe stands once per source file, and its users' loops stay as they are. */
+static __attribute__((noinline, cold, unused)) void alloctrace_tell_(struct alloctrace_timer *timer)
+{
+	const void *pool = timer->pool;
+	const uint32_t *ns = timer->ns;
+	uint64_t op = timer->op, group = timer->group, count = timer->count;
+
+	timer->count = 0;
+	timer->cold = 1;
+	alloctrace_settle_(ns);
+	STAP_PROBE5(alloctrace, timed, pool, op, group, ns, count);
+}
+
 #pragma GCC diagnostic pop
 #pragma pop_macro("STAP_SDT_ARG_CONSTRAINT")
 
@@ -205,6 +284,23 @@ ALLOCTRACE_INLINE_ uint64_t alloctrace_alloc_begin_(void)
 ALLOCTRACE_INLINE_ uint64_t alloctrace_free_begin_(void)
 {
 	return ALLOCTRACE_TRACED_(free) ? alloctrace_now_() : 0;
+}
+
+ALLOCTRACE_INLINE_ uint64_t alloctrace_timer_begin_(void)
+{
+	return ALLOCTRACE_TRACED_(timed) ? alloctrace_now_() : 0;
+}
+
+static __attribute__((noinline, cold, unused)) void
+alloctrace_timer_store_(struct alloctrace_timer *timer, uint64_t ns)
+{
+	if (timer->cold) {
+		timer->cold = 0;
+		return;
+	}
+	timer->ns[timer->count++] = ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
+	if (timer->count == ALLOCTRACE_TIMER_ENTRIES)
+		alloctrace_tell_(timer);
 }
 
 /* The public face. In ALLOC and FREE the clock is read first: what follows it is not the pool's. */
@@ -244,6 +340,25 @@ ALLOCTRACE_INLINE_ uint64_t alloctrace_free_begin_(void)
 	do {                                       \
 		if (ALLOCTRACE_TRACED_(destroy))   \
 			alloctrace_destroy_(pool); \
+	} while (0)
+
+/* A uint64_t to be handed to TIMER_END: 0 while untraced, without a look at the clock. */
+#define ALLOCTRACE_TIMER_BEGIN() alloctrace_timer_begin_()
+
+/* Ends what BEGIN began, for a struct alloctrace_timer *; nothing if that began untraced. */
+#define ALLOCTRACE_TIMER_END(timer, t0)                                                      \
+	do {                                                                                 \
+		uint64_t alloctrace_t0_ = (t0);                                              \
+		if (__builtin_expect(alloctrace_t0_ != 0, 0))                                \
+			alloctrace_timer_store_((timer), alloctrace_since_(alloctrace_t0_)); \
+	} while (0)
+
+/* Tells the times that are left, if any. */
+#define ALLOCTRACE_TIMER_FLUSH(timer)                                 \
+	do {                                                          \
+		struct alloctrace_timer *alloctrace_timer_ = (timer); \
+		if (alloctrace_timer_->count > 0)                     \
+			alloctrace_tell_(alloctrace_timer_);          \
 	} while (0)
 
 #endif /* ALLOCTRACE_DISABLE */

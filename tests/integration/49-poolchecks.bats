@@ -1,0 +1,167 @@
+#!/usr/bin/env bats
+# Pools that misbehave are found, once each, with the lines of both sides; pools that do not are left alone. The bugs are
+# planted by pool-demo and tests/workloads/poolbugs.c, which say where.
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # filters of jq; every test is a subshell; held and status are the helpers'
+load helpers
+
+MESSAGES=${MESSAGES:-50000}
+
+# trace_held COMMAND ARG… -- OPTION…: under -p from "ready" on.
+trace_held() {
+	local command=()
+	while [ "$1" != -- ]; do
+		command+=("$1")
+		shift
+	done
+	shift
+	SELF=$BATS_TEST_TMPDIR/held.out
+	start_held "${command[@]}"
+	start_tracer -f json --strict "$@" -p "$held"
+	release_held
+	end_tracer
+	[ "$status" -eq 0 ]
+}
+
+# trace_command COMMAND ARG…: from its first instruction.
+trace_command() {
+	SELF=$BATS_TEST_TMPDIR/self
+	"$ALLOCTRACE" -f json --strict -o "$TRACE" -- "$@" >"$SELF" 2>"$SAID" 3>&- </dev/null
+}
+
+findings() { jq -c 'select(.type == "finding")' "$TRACE"; }
+
+# lines_of FIELD: "FILE:LINE" of the frame that called, of each finding; "-" where there is none.
+lines_of() {
+	findings | jq -r ".$1[0] | if . and .line then \"\\(.file | split(\"/\") | last):\\(.line)\" else \"-\" end"
+}
+
+# said KEY: what the program says of its bug, the file without its folder; "-" if it says nothing.
+said() { sed -n 's/^bug .*\<'"$1"'=\([^ ]*\).*/\1/p' "$SELF" | sed 's,.*/,,' | grep . || echo -; }
+
+# found CHECK STACK OTHER: that and nothing else, once; the line that shows it and the other side's, by the program's own
+# words for them ("-": none is named).
+found() {
+	local stack other
+	stack=$(said "$2") other=$(said "$3")
+	if [ "$(findings | jq -r .check)" = "$1" ] && [ "$(lines_of stack)" = "$stack" ] &&
+		[ "$(lines_of other_stack)" = "$other" ]; then
+		return 0
+	fi
+	{
+		echo "$1, shown at $stack, other side $other; found:"
+		findings
+	} >&2
+	return 1
+}
+
+nothing_found() {
+	[ "$(tail -n 1 "$TRACE" | jq -r .type)" = summary ]
+	[ -z "$(findings)" ] || { findings >&2; return 1; }
+}
+
+@test "a clean pool: nothing is found, in any pattern, by one thread and by four" {
+	local pattern threads
+	for pattern in queue batch pingpong; do
+		for threads in 1 4; do
+			echo "$pattern, $threads"
+			trace_command "$BUILD/pool-demo" --pattern $pattern --threads $threads --messages $((MESSAGES / 6)) --lane pool
+			nothing_found
+			[ "$(summary '.calls["protocol:alloc"].count')" -ge $((MESSAGES / 6)) ]
+		done
+	done
+}
+
+@test "pool-demo --bug stride: a chunk outside its region" {
+	trace_command "$BUILD/pool-demo" --lane pool --messages 2000 --bug stride
+	found chunk-outside-region alloc -
+}
+
+@test "pool-demo --bug double-free: both releases" {
+	trace_command "$BUILD/pool-demo" --lane pool --messages 2000 --bug double-free
+	found freed-twice second first
+}
+
+@test "pool-demo --bug foreign-free: a chunk that goes to another pool" {
+	trace_command "$BUILD/pool-demo" --lane pool --messages 2000 --bug foreign-free
+	found freed-to-other-pool free alloc
+}
+
+@test "pool-demo --bug leak: a chunk that is live when its pool goes" {
+	trace_command "$BUILD/pool-demo" --lane pool --messages 2000 --bug leak
+	found leaked-at-destroy - alloc
+}
+
+@test "the bugs of pool-demo under -p" {
+	local bug check stack other
+	while read -r bug check stack other; do
+		echo "$bug"
+		trace_held "$BUILD/pool-demo" --wait --lane pool --messages 2000 --bug "$bug" --
+		found "$check" "$stack" "$other"
+	done <<-'END'
+		stride chunk-outside-region alloc -
+		double-free freed-twice second first
+		foreign-free freed-to-other-pool free alloc
+		leak leaked-at-destroy - alloc
+	END
+}
+
+@test "misaligned, overlapping, handed out twice, region freed while live" {
+	local bug
+	for bug in misaligned overlapping handed-out-twice region-freed-while-live; do
+		echo "$bug"
+		trace_command "$WORKLOADS/poolbugs" $bug
+		found $bug second first
+		[ "$(findings | jq -r .pool)" = p ]
+	done
+}
+
+@test "a region that is freed is seen although only pools were asked for, or not reported wrongly" {
+	trace_held "$WORKLOADS/poolbugs" --wait region-freed-while-live -- -e pool
+	[ "$(findings | grep -vc region-freed-while-live)" -eq 0 ]
+}
+
+@test "what only looks like a bug" {
+	local case
+	for case in exchange fork nested again odd left; do
+		echo "$case"
+		trace_command "$WORKLOADS/poolbugs" $case
+		nothing_found
+		balanced
+	done
+}
+
+@test "a pool that was made before alloctrace came" {
+	trace_held "$WORKLOADS/poolbugs" --wait before --
+	nothing_found
+	[ "$(jq -s 'map(select(.type == "event" and .pool)) | length' "$TRACE")" -ge "$(truth calls "$SELF")" ]
+}
+
+@test "a child that releases its copies, alone and followed" {
+	trace_held "$WORKLOADS/poolbugs" --wait fork --
+	nothing_found
+	trace_held "$WORKLOADS/poolbugs" --wait fork -- --follow
+	nothing_found
+}
+
+@test "events that are lost are no bugs" {
+	SELF=$BATS_TEST_TMPDIR/held.out
+	start_held "$WORKLOADS/poolbugs" --wait exchange
+	start_tracer -f json --ring-size 4096 -p "$held"
+	kill -STOP "$tracer"
+	wait_for grep -q '^State:.T' "/proc/$tracer/status"
+	release_held
+	wait_for is_gone "$held"
+	kill -CONT "$tracer"
+	end_tracer
+	[ "$status" -eq 0 ]
+	[ "$(summary .lost.total)" -gt 0 ]
+	nothing_found
+}
+
+@test "text: a finding is one line, and both sides are named" {
+	"$ALLOCTRACE" -o "$TRACE" -- "$WORKLOADS/poolbugs" overlapping >"$BATS_TEST_TMPDIR/self" 2>"$SAID" 3>&- </dev/null
+	SELF=$BATS_TEST_TMPDIR/self
+	grep -E 'overlap' "$TRACE"
+	grep -q "$(said second)" "$TRACE"
+	grep -q "$(said first)" "$TRACE"
+}

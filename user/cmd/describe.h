@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* What a run is about: told to the sink, and, where something will be missing, to the user. */
+#ifndef ALLOCTRACE_CMD_DESCRIBE_H
+#define ALLOCTRACE_CMD_DESCRIBE_H
+
+#include "cmd/state.h"
+
+/* Fills r->info from the options. */
+void describe_run(struct run *r);
+
+/* Names and kinds of the functions, of which new ones may have come. */
+void describe_functions(struct run *r);
+
+/* Says which functions the table had no room for, when there are more of them than last time. */
+void describe_refused(struct run *r);
+
+/* Says which functions of --function were not found. */
+void describe_missing(struct run *r);
+
+/* Nothing was found that could be traced in `whom`, and why. Returns -ENOENT. */
+int describe_nothing(const struct run *r, const char *whom);
+
+#endif
