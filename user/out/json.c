@@ -275,7 +275,7 @@ static void set_findings(json_t *o, const struct findings *found)
 
 void json_calibration(struct sink *s, const struct report *r)
 {
-	for (int i = 0; i < CALIBRATION_NR; i++) {
+	for (int i = 0; r->calibration && i < CALIBRATION_NR; i++) {
 		const struct calibration_window *w = &r->calibration->windows[i];
 		json_t *o;
 
