@@ -147,11 +147,12 @@ struct wire_event {
 	char comm[WIRE_COMM_LEN];
 };
 
-/* A pool's creation uses the same header with other meanings for four of its fields. */
+/* A pool's creation uses the same header with other meanings for five of its fields. */
 #define wire_pool_base        addr
 #define wire_pool_bytes       size
 #define wire_pool_chunk_size  align
 #define wire_pool_chunk_count old_addr
+#define wire_pool_site        weighted_bytes /* the probe's own address, as if it returned there */
 
 _Static_assert(sizeof(struct wire_lane_key) == 40, "the wire has no hidden padding");
 _Static_assert(sizeof(struct wire_event) == 104, "the wire has no hidden padding");

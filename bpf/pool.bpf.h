@@ -59,6 +59,7 @@ static __always_inline int pool_created(struct pt_regs *ctx)
 	call->event.wire_pool_bytes = pool_arg(ctx, 3);
 	call->event.wire_pool_chunk_size = pool_arg(ctx, 4);
 	call->event.wire_pool_chunk_count = pool_arg(ctx, 5);
+	call->event.wire_pool_site = PT_REGS_IP(ctx) + 1;
 	call->event.flags |= WIRE_NOT_MEASURED;
 	__builtin_memset(call->stack, 0, WIRE_NAME_LEN);
 	bpf_probe_read_user_str(call->stack, WIRE_NAME_LEN, (void *)pool_arg(ctx, 1));
@@ -205,10 +206,7 @@ static __always_inline int pool_destroyed(struct pt_regs *ctx)
 
 	if (!call)
 		return 0;
-	call->event.flags |= WIRE_NOT_MEASURED;
-	call->event.frames = 0;
-	emit(call, sizeof(call->event));
-	return 0;
+	return pool_end(ctx, call, 0, 0);
 }
 
 #endif

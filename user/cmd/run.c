@@ -49,6 +49,7 @@ static int drain(struct run *r)
 	if (!more) {
 		timeline_advance(&r->timeline, before);
 		timeline_settle(&r->timeline);
+		heap_settle_findings(&r->heap, before);
 	}
 	return more;
 }
@@ -309,6 +310,7 @@ static int finish(struct run *r)
 	char fate[128];
 
 	settle(r, &report);
+	heap_settle_findings(&r->heap, timeline_now());
 	if (options_add_up(r->options) && measure_finish(&r->measure)) {
 		r->over_ns = r->info.start_ns + report.elapsed_ns;
 		fill_report(r, &report, true);

@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cmd/checks.h"
 #include "cmd/describe.h"
 #include "core/log.h"
 #include "probe/hazard.h"
@@ -166,7 +167,10 @@ static int prepare(struct run *r)
 	err = name_objects(r);
 	if (err)
 		return err;
-	return sink_init(&r->sink, sink_find(o->command, o->format), &r->info, r->output.file);
+	err = sink_init(&r->sink, sink_find(o->command, o->format), &r->info, r->output.file);
+	if (!err)
+		checks_init(r);
+	return err;
 }
 
 /* Whether the probes of the targets lie in their address spaces alone. */

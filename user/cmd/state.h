@@ -35,7 +35,9 @@ struct run {
 	size_t pid_count;
 	struct child child;
 	struct event_totals totals[EVENT_MAX_FUNCTIONS]; /* with --sample-bytes */
-	uint64_t refused_told;  /* functions without a row, as the user knows of them */
+	uint64_t refused_told; /* functions without a row, as the user knows of them */
+	uint64_t missed,
+		missed_ns;      /* what was not seen, as checks.c counts it; when it last grew */
 	uint64_t late, late_ns; /* see struct report */
 	uint64_t over_ns; /* when the run was over, and its report is still to come; 0: it is not */
 	uint64_t next_report_ns, next_progress_ns, next_sweep_ns;

@@ -80,6 +80,7 @@ static bool refresh(const void *key, void *value, void *context)
 static void refresh_all(struct timeline *t, uint64_t lost)
 {
 	log_warn("%" PRIu64 " records of mappings were lost; /proc is read again", lost);
+	t->lost += lost;
 	table_sweep(&t->family, refresh, t);
 }
 

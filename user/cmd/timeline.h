@@ -34,6 +34,7 @@ struct timeline {
 	void *context;
 	const struct watch_record *pending;
 	size_t pending_count;
+	uint64_t lost;       /* records that the kernel had no room for */
 	uint64_t horizon_ns; /* all records up to here have been read */
 };
 

@@ -56,6 +56,9 @@ static void copy_pool_create(struct event *e, const struct wire_event *w, const 
 	e->size = w->wire_pool_bytes;
 	e->chunk_size = w->wire_pool_chunk_size;
 	e->chunk_count = w->wire_pool_chunk_count;
+	e->weighted_bytes = 0;
+	e->frames = w->wire_pool_site ? 1 : 0;
+	e->stack[0] = w->wire_pool_site;
 	memcpy(e->name, name, WIRE_NAME_LEN);
 	e->name[WIRE_NAME_LEN] = '\0';
 }
@@ -106,7 +109,7 @@ int event_decode(struct event *e, const void *data, size_t len)
 		copy_call(e, &w, tail);
 		return 0;
 	}
-	e->align = e->addr = e->old_addr = e->frames = 0;
+	e->align = e->addr = e->old_addr = 0;
 	copy_pool_create(e, &w, tail);
 	return 0;
 }

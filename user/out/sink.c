@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PROBE_FUNCTIONS "alloctrace_"
+
 static const struct sink_ops *const sinks[] = {
 	&text_trace_sink,   &json_trace_sink,   &text_latency_sink,
 	&json_latency_sink, &text_compare_sink, &json_compare_sink,
@@ -59,7 +61,16 @@ const char *sink_call_name(const struct sink *s, const struct event *e,
 
 struct sym_stack sink_frames(const struct sink *s, uint32_t pid, uint64_t word)
 {
-	return symbolizer_resolve(s->info->symbolizer, (pid_t)pid, word, true);
+	struct sym_stack stack = symbolizer_resolve(s->info->symbolizer, (pid_t)pid, word, true);
+
+	/* A probe's own address is inside the functions of alloctrace/pool.h: whose they are in
+	 * is meant. */
+	while (stack.count > 1 && stack.frames[0].inlined && stack.frames[0].function &&
+	       !strncmp(stack.frames[0].function, PROBE_FUNCTIONS, strlen(PROBE_FUNCTIONS))) {
+		stack.frames++;
+		stack.count--;
+	}
+	return stack;
 }
 
 uint64_t sink_weight(const struct sink *s, const struct event *e)

@@ -98,14 +98,15 @@ void proc_mapping_set_path(struct proc_mapping *m, char *path)
 		path[length - suffix] = '\0';
 }
 
-static int take_permissions(char **s, bool *executable)
+static int take_permissions(char **s, struct proc_mapping *m)
 {
 	const char *p = *s;
 
 	if ((p[0] != 'r' && p[0] != '-') || (p[1] != 'w' && p[1] != '-') ||
 	    (p[2] != 'x' && p[2] != '-') || (p[3] != 'p' && p[3] != 's') || p[4] != ' ')
 		return -EINVAL;
-	*executable = p[2] == 'x';
+	m->executable = p[2] == 'x';
+	m->shared = p[3] == 's';
 	*s += 5;
 	return 0;
 }
@@ -119,7 +120,7 @@ int proc_parse_mapping(char *line, struct proc_mapping *m)
 	*m = (struct proc_mapping){0};
 	s[strcspn(s, "\n")] = '\0';
 	if (take_number(&s, 16, '-', &m->start) || take_number(&s, 16, ' ', &m->end) ||
-	    take_permissions(&s, &m->executable) || take_number(&s, 16, ' ', &m->offset) ||
+	    take_permissions(&s, m) || take_number(&s, 16, ' ', &m->offset) ||
 	    take_number(&s, 16, ':', &dev_major) || take_number(&s, 16, ' ', &dev_minor))
 		return -EINVAL;
 	if (m->start >= m->end || dev_major > UINT32_MAX || dev_minor > UINT32_MAX)

@@ -18,6 +18,7 @@ struct proc_mapping {
 	uint32_t dev_major, dev_minor;
 	uint64_t generation; /* of the inode, where a number may come again; 0: not told */
 	bool executable;
+	bool shared;      /* with other processes that map it; not told of mappings as they come */
 	bool deleted;     /* the file has no name any more; `path` is its last one */
 	const char *path; /* never NULL; "" or "[...]" when there is no file; a view, see below */
 };

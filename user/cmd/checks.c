@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Doubts, from what the run knows: records that were lost, filters that let only a part be seen,
+ * memory that others write to as well.
+ */
+#include "cmd/checks.h"
+
+#include "sym/proc.h"
+
+static void on_finding(void *context, const struct finding *f)
+{
+	struct run *r = context;
+
+	r->sink.ops->finding(&r->sink, f);
+}
+
+/* All that says that something was not seen. It never shrinks. */
+static uint64_t count_missed(struct run *r)
+{
+	struct report report = {.malformed = session_malformed(r->session)};
+
+	session_counters(r->session, report.counters);
+	return report_lost(&report) + report.counters[EVENT_MAIN_LEFT] +
+	       report.counters[EVENT_UNFOLLOWED] + r->timeline.lost;
+}
+
+/* The counters first and the clock then: the answer is younger than every loss it knows of. */
+static uint64_t known_since(void *context)
+{
+	struct run *r = context;
+	uint64_t missed = count_missed(r);
+
+	if (missed > r->missed)
+		r->missed_ns = timeline_now();
+	r->missed = missed;
+	return r->missed_ns;
+}
+
+struct search {
+	uint64_t addr;
+	bool found, shared;
+};
+
+static int visit_mapping(const struct proc_mapping *m, void *context)
+{
+	struct search *s = context;
+
+	if (s->addr < m->start || s->addr >= m->end)
+		return 0;
+	s->found = true;
+	s->shared = m->shared;
+	return 1;
+}
+
+/* A process that is gone cannot be asked, and is believed to have had its memory for itself: what
+ * shared memory can make look wrong shows while a process lives. */
+static bool is_shared(void *context, uint32_t pid, uint64_t addr)
+{
+	struct search search = {.addr = addr};
+
+	(void)context;
+	proc_each_mapping((pid_t)pid, visit_mapping, &search);
+	return search.found && search.shared;
+}
+
+void checks_init(struct run *r)
+{
+	struct findings *f = &r->heap.findings;
+	const struct options *o = r->options;
+
+	if (!r->sink.ops->finding || !o->functions.pools)
+		return;
+	f->context = r;
+	f->known_since = known_since;
+	f->is_shared = is_shared;
+	f->partial = o->min_size || o->max_size != UINT64_MAX || o->sample_bytes ||
+		     o->own_functions.count;
+	f->partial_threads = o->comm || o->by_uid || o->cgroup || !r->timeline.watch;
+	f->on_finding = on_finding;
+}
