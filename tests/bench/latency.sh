@@ -169,8 +169,10 @@ demo_table() {
 
 clean_run() {
 	local messages=${MESSAGES:-5000000} told
-	"$alloctrace" -f json -e pool -o >(jq -c 'select(.type != "event")' >"$work/told") -- "$build/pool-demo" \
-		--lane pool --messages "$messages" >"$work/self" 2>"$work/said"
+	mkfifo "$work/events"
+	grep -v '"type":"event"' <"$work/events" >"$work/told" &
+	"$alloctrace" -f json -e pool -o "$work/events" -- "$build/pool-demo" --lane pool --messages "$messages" \
+		>"$work/self" 2>"$work/said"
 	wait
 	told=$(jq -r 'select(.type == "summary") | "\(.events) events, \(.lost.total) lost"' "$work/told")
 	echo "$messages messages: $told, $(grep -c '"type":"finding"' "$work/told" || true) findings"

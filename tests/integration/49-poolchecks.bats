@@ -158,10 +158,12 @@ nothing_found() {
 	nothing_found
 }
 
-@test "text: a finding is one line, and both sides are named" {
+@test "text: a finding is one sentence, and both sides are named below it" {
 	"$ALLOCTRACE" -o "$TRACE" -- "$WORKLOADS/poolbugs" overlapping >"$BATS_TEST_TMPDIR/self" 2>"$SAID" 3>&- </dev/null
 	SELF=$BATS_TEST_TMPDIR/self
-	grep -E 'overlap' "$TRACE"
-	grep -q "$(said second)" "$TRACE"
-	grep -q "$(said first)" "$TRACE"
+	[ "$(grep -c ' !! ' "$TRACE")" -eq 1 ]
+	grep -q ' !! overlapping .*pool p' "$TRACE"
+	grep -A 2 ' !! ' "$TRACE" | sed 1d >"$BATS_TEST_TMPDIR/sides"
+	grep -q "now .*$(said second)" "$BATS_TEST_TMPDIR/sides"
+	grep -q "before .*$(said first)" "$BATS_TEST_TMPDIR/sides"
 }

@@ -7,7 +7,7 @@
  *
  *	ready PID                        with --wait: goes on at a line or the end of stdin
  *	truth a groups=9000 p50=20.1     how many groups it timed; ns of an operation, by the
- *	truth malloc groups=9000 p50=40.2  processor's counter, in turns with the others, untimed
+ *	truth malloc groups=9000 p50=40.2  processor's counter, before the first group
  *	truth ratio=2.00                 of malloc's to a's
  *
  * The lanes take turns of 50 groups, for N milliseconds (1000) in all, each once at least. Nothing
@@ -18,16 +18,13 @@
 #include "spin.h"
 #include "tally.h"
 
-#define TURN      50 /* groups */
-#define MAX_TURNS 4000
+#define TURN 50 /* groups */
 
 struct lane {
 	const char *name;
 	uint64_t turns; /* of spin, an operation */
 	struct alloctrace_timer timer;
 	long groups;
-	double truth[MAX_TURNS];
-	int told;
 };
 
 static struct lane lanes[2] = {{.name = "a"}, {.name = "malloc"}};
@@ -53,10 +50,8 @@ static void operate_group(const struct lane *lane)
 		operate(lane);
 }
 
-static void take_turn(struct lane *lane, double rate)
+static void take_turn(struct lane *lane)
 {
-	uint64_t from;
-
 	for (int i = 0; i < TURN; i++) {
 		uint64_t t0 = ALLOCTRACE_TIMER_BEGIN();
 
@@ -64,13 +59,9 @@ static void take_turn(struct lane *lane, double rate)
 		ALLOCTRACE_TIMER_END(&lane->timer, t0);
 		lane->groups++;
 	}
-	from = ticks();
-	operate_group(lane);
-	if (lane->told < MAX_TURNS)
-		lane->truth[lane->told++] = (double)(ticks() - from) / rate / group;
 }
 
-static void run(long ms, double rate)
+static void run(long ms)
 {
 	uint64_t end;
 
@@ -81,8 +72,8 @@ static void run(long ms, double rate)
 	}
 	end = spin_clock_ns() + (uint64_t)ms * 1000000u;
 	for (int turn = 0; !turn || spin_clock_ns() < end; turn++) {
-		take_turn(&lanes[turn % 2], rate);
-		take_turn(&lanes[1 - turn % 2], rate);
+		take_turn(&lanes[turn % 2]);
+		take_turn(&lanes[1 - turn % 2]);
 	}
 	for (struct lane *l = lanes; l < lanes + 2; l++) {
 		ALLOCTRACE_TIMER_FLUSH(&l->timer);
@@ -147,14 +138,14 @@ int main(int argc, char **argv)
 		return 2;
 	for (int i = 0; i < 2 && !by_malloc; i++)
 		tune(&lanes[i], atof(argv[1 + i]), rate);
+	for (int i = 0; i < 2; i++)
+		p50[i] = operation_ns(&lanes[i], rate);
 	snprintf(pid, sizeof(pid), "%ld", (long)getpid());
 	if (wait)
 		wait_for_line("ready", pid);
-	run(ms, rate);
-	for (int i = 0; i < 2; i++) {
-		p50[i] = median(lanes[i].truth, lanes[i].told);
+	run(ms);
+	for (int i = 0; i < 2; i++)
 		printf("truth %s groups=%ld p50=%.2f\n", lanes[i].name, lanes[i].groups, p50[i]);
-	}
 	printf("truth ratio=%.3f\n", p50[1] / p50[0]);
 	return fflush(stdout) ? 1 : 0;
 }

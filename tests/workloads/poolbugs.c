@@ -116,6 +116,7 @@ static void handed_out_twice(void)
 	FIRST(take(&p, region, CHUNK, 8));
 	SECOND(take(&p, region, CHUNK, 8));
 	give(&p, region + CHUNK);
+	give(&p, region); /* both of its owners do */
 	give(&p, region);
 	end(&p);
 }
