@@ -35,8 +35,19 @@ lines_of() {
 	findings | jq -r ".$1[0] | if . and .line then \"\\(.file | split(\"/\") | last):\\(.line)\" else \"-\" end"
 }
 
+# The line of FILE that creates or destroys its pools.
+line_with() { echo "${2##*/}:$(grep -n "^[^*]*$1(" "$BATS_TEST_DIRNAME/../../$2" | tail -n 1 | cut -d : -f 1)"; }
+
 # said KEY: what the program says of its bug, the file without its folder; "-" if it says nothing.
-said() { sed -n 's/^bug .*\<'"$1"'=\([^ ]*\).*/\1/p' "$SELF" | sed 's,.*/,,' | grep . || echo -; }
+said() {
+	case $1 in
+	create@*) line_with ALLOCTRACE_POOL_CREATE "${1#*@}" ;;
+	destroy@*) line_with ALLOCTRACE_POOL_DESTROY "${1#*@}" ;;
+	*) said_by_program "$1" ;;
+	esac
+}
+
+said_by_program() { sed -n 's/^bug .*\<'"$1"'=\([^ ]*\).*/\1/p' "$SELF" | sed 's,.*/,,' | grep . || echo -; }
 
 # found CHECK STACK OTHER: that and nothing else, once; the line that shows it and the other side's, by the program's own
 # words for them ("-": none is named).
@@ -73,7 +84,7 @@ nothing_found() {
 
 @test "pool-demo --bug stride: a chunk outside its region" {
 	trace_command "$BUILD/pool-demo" --lane pool --messages 2000 --bug stride
-	found chunk-outside-region alloc -
+	found chunk-outside-region alloc create@user/demo/pool.c
 }
 
 @test "pool-demo --bug double-free: both releases" {
@@ -88,7 +99,7 @@ nothing_found() {
 
 @test "pool-demo --bug leak: a chunk that is live when its pool goes" {
 	trace_command "$BUILD/pool-demo" --lane pool --messages 2000 --bug leak
-	found leaked-at-destroy - alloc
+	found leaked-at-destroy destroy@user/demo/pool.c alloc
 }
 
 @test "the bugs of pool-demo under -p" {
@@ -98,19 +109,20 @@ nothing_found() {
 		trace_held "$BUILD/pool-demo" --wait --lane pool --messages 2000 --bug "$bug" --
 		found "$check" "$stack" "$other"
 	done <<-'END'
-		stride chunk-outside-region alloc -
+		stride chunk-outside-region alloc create@user/demo/pool.c
 		double-free freed-twice second first
 		foreign-free freed-to-other-pool free alloc
-		leak leaked-at-destroy - alloc
+		leak leaked-at-destroy destroy@user/demo/pool.c alloc
 	END
 }
 
 @test "misaligned, overlapping, handed out twice, region freed while live" {
-	local bug
+	local bug other
 	for bug in misaligned overlapping handed-out-twice region-freed-while-live; do
 		echo "$bug"
 		trace_command "$WORKLOADS/poolbugs" $bug
-		found $bug second first
+		[ $bug = misaligned ] && other=create@tests/workloads/poolbugs.c || other=first
+		found $bug second $other
 		[ "$(findings | jq -r .pool)" = p ]
 	done
 }
