@@ -125,10 +125,10 @@ deps: ## install what building and testing need (apt; asks for sudo)
 demo: ## install, build, and run the main job on the demo pool
 	@tests/deps.sh --install build
 	@$(MAKE) --no-print-directory all
-	@echo '== every call of four messages through the pool and through malloc'
-	@$(SUDO) $(BUILD)/alloctrace -- $(BUILD)/pool-demo --messages 4
-	@echo '== how long 20000 messages waited for memory'
-	@$(SUDO) $(BUILD)/alloctrace latency -- $(BUILD)/pool-demo --messages 20000
+	@echo '== every call of two messages through the pool and through malloc'
+	@$(SUDO) $(BUILD)/alloctrace -- $(BUILD)/pool-demo --messages 2
+	@echo '== is the pool faster than malloc?'
+	@$(SUDO) $(BUILD)/alloctrace compare -- $(BUILD)/pool-demo
 
 test: ## install, build, and pass unit, golden and integration tests
 	@$(MAKE) --no-print-directory deps

@@ -210,7 +210,7 @@ def check_interval($n; $at): (.[0] <= $at and $at <= .[1] and length == 2)
 
 def check_verdict($n):
   check($n; {type: "text", pool: "text", op: "text", against: "text", like_with_like: "boolean",
-             verdict: "text", p50: "list", mean: "list", difference_ns: "number",
+             verdict: "text", p50: "list", mean: "list", mean_of_fastest_99: "list", difference_ns: "number",
              resolution_ns: "amount", p50_interval: "list", against_p50_interval: "list",
              difference_interval: "list", ratio: "amount", ratio_interval: "list",
              at_least: "amount", method: "text", resamples: "whole", sentence: "text",

@@ -208,7 +208,7 @@ counts_are_true() {
 }
 
 @test "a pool's latency is corrected by what the clock costs" {
-	start_held "$BUILD/pool-demo" --wait --messages 2000
+	start_held "$BUILD/pool-demo" --pattern queue --wait --messages 2000
 	start_tracer latency -f json -e pool -p "$held"
 	release_held
 	end_tracer

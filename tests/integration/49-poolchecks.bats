@@ -122,7 +122,7 @@ nothing_found() {
 		echo "$bug"
 		trace_command "$WORKLOADS/poolbugs" $bug
 		[ $bug = misaligned ] && other=create@tests/workloads/poolbugs.c || other=first
-		found $bug second $other
+		found $bug second "$other"
 		[ "$(findings | jq -r .pool)" = p ]
 	done
 }

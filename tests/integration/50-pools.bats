@@ -10,7 +10,7 @@ SIZE=144 # of a message
 trace_demo() {
 	local threads=$1
 	shift
-	start_held "$BUILD/pool-demo" --wait --messages "$MESSAGES" --threads "$threads"
+	start_held "$BUILD/pool-demo" --pattern queue --wait --messages "$MESSAGES" --threads "$threads"
 	start_tracer "$@" --strict -p "$held"
 	release_held
 	end_tracer
@@ -136,7 +136,7 @@ demo_is_true() {
 
 @test "latency, JSON: as many in each histogram as there were calls" {
 	local call
-	start_held "$BUILD/pool-demo" --wait --messages "$MESSAGES" --threads 4
+	start_held "$BUILD/pool-demo" --pattern queue --wait --messages "$MESSAGES" --threads 4
 	start_tracer latency -f json -p "$held"
 	release_held
 	end_tracer
@@ -157,7 +157,7 @@ demo_is_true() {
 
 @test "latency, text: as many in each histogram as there were calls" {
 	local call
-	start_held "$BUILD/pool-demo" --wait --messages "$MESSAGES" --threads 1
+	start_held "$BUILD/pool-demo" --pattern queue --wait --messages "$MESSAGES" --threads 1
 	start_tracer latency -p "$held"
 	release_held
 	end_tracer

@@ -6,7 +6,7 @@ bats_require_minimum_version 1.5.0
 
 # events ARG…: how many events a short run of pool-demo gives.
 events() {
-	"$ALLOCTRACE" -q -f json "$@" -- "$BUILD/pool-demo" --messages 10 --lane malloc >"$TRACE"
+	"$ALLOCTRACE" -q -f json "$@" -- "$BUILD/pool-demo" --pattern queue --messages 10 --lane malloc >"$TRACE"
 	grep -v '^[^{]' "$TRACE" | tail -n 1 | jq -r .events
 }
 

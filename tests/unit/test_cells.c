@@ -198,6 +198,30 @@ static void test_any_values(void **state)
 	forget(slices);
 }
 
+/* The mean of the fastest 99 % is that of the sorted values, whatever the slowest 1 % are. */
+static void test_low_mean(void **state)
+{
+	struct hist slices[LANE_SLICES] = {{0}};
+	static double values[VALUES];
+	struct cells c;
+	double sum = 0;
+
+	(void)state;
+	for (size_t i = 0; i < VALUES; i++) {
+		values[i] = floor(i % 200 ? 1000 + 3000 * uniform() : 1e6 + 1e6 * uniform());
+		add(slices, i, values[i]);
+	}
+	qsort(values, VALUES, sizeof(values[0]), compare_numbers);
+	for (size_t i = 0; i < VALUES * 99 / 100; i++)
+		sum += values[i];
+	sum /= VALUES * 99.0 / 100;
+	assert_int_equal(cells_init(&c, slices), 0);
+	assert_true(fabs(cells_low_mean(&c, 0.99) - sum) < 0.01 * sum);
+	assert_true(cells_low_mean(&c, 1) > 1.5 * sum);
+	cells_fini(&c);
+	forget(slices);
+}
+
 static void test_empty(void **state)
 {
 	struct hist slices[LANE_SLICES] = {0};
@@ -220,6 +244,7 @@ int main(void)
 		cmocka_unit_test(test_one_value),
 		cmocka_unit_test(test_weights),
 		cmocka_unit_test(test_any_values),
+		cmocka_unit_test(test_low_mean),
 		cmocka_unit_test(test_empty),
 	};
 

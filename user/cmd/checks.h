@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What the checks of pools (core/finding.h) need to know of the run, so that none of them is false. */
+/* What the checks of pools (core/finding.h) need to know of the run, so that none of them is false.
+ */
 #ifndef ALLOCTRACE_CMD_CHECKS_H
 #define ALLOCTRACE_CMD_CHECKS_H
 
 #include "cmd/state.h"
 
-/* Has findings told to the run's sink, if it takes them. After heap, timeline and sink were made. */
+/* Has findings told to the run's sink, if it takes them. After heap, timeline and sink were made.
+ */
 void checks_init(struct run *r);
 
 #endif

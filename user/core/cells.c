@@ -257,3 +257,28 @@ double cells_below(const struct cells *c, double value)
 	}
 	return total > 0 ? below / total : 0;
 }
+
+static uint64_t count_here(const struct cells *c, size_t i)
+{
+	uint64_t here = 0;
+
+	for (size_t k = 0; k < LANE_SLICES; k++)
+		here += c->all[i].upto[k] - (i ? c->all[i - 1].upto[k] : 0);
+	return here;
+}
+
+double cells_low_mean(const struct cells *c, double fraction)
+{
+	double room = 0, sum = 0, taken = 0;
+
+	for (size_t i = 0; i < c->count; i++)
+		room += (double)count_here(c, i);
+	room *= fraction;
+	for (size_t i = 0; i < c->count && taken < room; i++) {
+		double here = fmin((double)count_here(c, i), room - taken);
+
+		sum += here * (c->all[i].lo + c->all[i].hi) / 2;
+		taken += here;
+	}
+	return taken > 0 ? sum / taken : 0;
+}

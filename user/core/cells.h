@@ -46,4 +46,7 @@ double cells_quantile(const struct cells *c, const cells_weights weights, double
 /* Which part (0..1) of all values is below `value`; 0 when there are none. */
 double cells_below(const struct cells *c, double value);
 
+/* The mean of the smallest values, that fraction (0..1] of all. 0 when there are none. */
+double cells_low_mean(const struct cells *c, double fraction);
+
 #endif

@@ -166,6 +166,7 @@ static struct verdict_interval median_interval(const struct verdict_lane *lane)
 static void describe(struct verdict_lane *lane, double sum, uint64_t max)
 {
 	lane->mean = lane->count ? corrected(lane, sum / (double)lane->count) : 0;
+	lane->low_mean = lane->count ? corrected(lane, cells_low_mean(&lane->cells, 0.99)) : 0;
 	lane->max = lane->count ? corrected(lane, (double)max) : 0;
 	lane->p50 = verdict_lane_quantile(lane, 0.5);
 	lane->p90 = verdict_lane_quantile(lane, 0.9);

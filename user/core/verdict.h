@@ -41,7 +41,8 @@ struct verdict_lane {
 	uint64_t count;
 	size_t slices; /* that hold anything */
 	double mean, p50, p90, p99, p999, max;
-	bool enough;                    /* for an interval, and for a verdict */
+	double low_mean; /* of the fastest 99 %: what most calls cost together, without outliers */
+	bool enough;     /* for an interval, and for a verdict */
 	struct verdict_interval p50_in; /* only if enough */
 };
 

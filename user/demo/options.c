@@ -20,10 +20,10 @@ const char options_help[] =
 	"Usage: pool-demo [OPTION]...\n"
 	"Send messages of a small protocol through a pool and through malloc, and count.\n"
 	"\n"
-	"  --messages N     messages per lane, shared out over the threads (default 100000)\n"
+	"  --messages N     messages per lane, shared out over the threads (default 500000)\n"
 	"  --threads T      threads per lane, 1 to 256 (default 1); above 1 the pool has a lock\n"
-	"  --pattern WHICH  queue: out of order, 32 messages a thread outstanding (default)\n"
-	"                   batch: 64 allocations back to back, then 64 releases\n"
+	"  --pattern WHICH  queue: out of order, 32 messages a thread outstanding\n"
+	"                   batch: 64 allocations back to back, then 64 releases (default)\n"
 	"                   pingpong: 64 pairs back to back, an allocation and its release\n"
 	"  --rounds R       turns that the lanes take, 1 to 1000 (default: queue 1, others one "
 	"for\n"
@@ -217,7 +217,7 @@ int options_parse(int argc, char **argv, struct options *options)
 	int option;
 
 	*options = (struct options){
-		.config = {.messages = 100000, .threads = 1, .seed = 1},
+		.config = {.messages = 500000, .threads = 1, .seed = 1, .pattern = LANE_BATCH},
 		.lanes = {[LANE_POOL] = true, [LANE_MALLOC] = true},
 	};
 	for (;;) {

@@ -116,6 +116,7 @@ static void set_numbers(json_t *o, const struct comparison *pair)
 
 	json_object_set_new(o, "p50", pair_of(pool->p50, against->p50));
 	json_object_set_new(o, "mean", pair_of(pool->mean, against->mean));
+	json_object_set_new(o, "mean_of_fastest_99", pair_of(pool->low_mean, against->low_mean));
 	json_object_set_new(o, "difference_ns", json_decimal(v->difference));
 	json_object_set_new(o, "resolution_ns", json_decimal(v->resolution));
 	if (v->kind == VERDICT_TOO_FEW)

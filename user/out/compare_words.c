@@ -307,6 +307,29 @@ static void say_cannot_tell(struct words *w, const struct comparison *pair)
 		say_too_few(w, pair);
 }
 
+/* Where the calls come in kinds (with and without a fight for a lock, say), the median is of one
+ * kind alone, and what they cost together is another matter. */
+#define APART 1.5
+
+static void say_average(struct words *w, const struct comparison *pair)
+{
+	const struct verdict_lane *pool = &pair->pool->seen, *against = &pair->against->seen;
+	double by_mean, by_median;
+	char text[16], first[24], second[24];
+
+	if (pool->low_mean <= pool->floor || against->low_mean <= against->floor ||
+	    pool->p50 <= pool->floor || against->p50 <= against->floor)
+		return;
+	by_mean = against->low_mean / pool->low_mean;
+	by_median = against->p50 / pool->p50;
+	if (fmax(by_mean / by_median, by_median / by_mean) < APART)
+		return;
+	say(w, "; by the mean of the fastest 99 %% it is %s× %s: %s against %s",
+	    ratio(text, by_mean > 1 ? by_mean : 1 / by_mean), by_mean > 1 ? "faster" : "slower",
+	    compare_quantity(first, pool->low_mean, " "),
+	    compare_quantity(second, against->low_mean, " "));
+}
+
 const char *compare_sentence(char *buf, const struct comparison *pair)
 {
 	struct words w = {.text = buf};
@@ -318,6 +341,8 @@ const char *compare_sentence(char *buf, const struct comparison *pair)
 		say_winner(&w, pair);
 	else
 		say_cannot_tell(&w, pair);
+	if (!pair->obstacle && kind != VERDICT_TOO_FEW)
+		say_average(&w, pair);
 	return buf;
 }
 
