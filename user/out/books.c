@@ -62,14 +62,21 @@ static bool is_empty(const struct heap_pool *p)
 	return !p->alloc.count && !p->free.count && !p->created && !p->destroyed;
 }
 
-static void write_pools(FILE *out, const struct heap *h)
+/* Groups of operations that a program has timed itself are not counted one by one. */
+static bool is_shown(const struct run_info *info, const struct heap_pool *p)
 {
+	return info->adds_up ? p->alloc.count || p->free.count : !is_empty(p);
+}
+
+static void write_pools(struct sink *s, const struct heap *h)
+{
+	FILE *out = s->out;
 	char name[80];
 
 	for (size_t i = 0; i < h->pool_count; i++) {
 		const struct heap_pool *p = &h->pool_rows[i];
 
-		if (is_empty(p))
+		if (!is_shown(s->info, p))
 			continue;
 		snprintf(name, sizeof(name), "%s:alloc", p->name);
 		write_row(out, name, &p->alloc, true);
@@ -91,7 +98,7 @@ static void write_calls(struct sink *s, const struct report *r)
 			write_row(s->out, s->info->functions[i], &r->calls[i],
 				  !(s->info->frees >> i & 1));
 	}
-	write_pools(s->out, r->heap);
+	write_pools(s, r->heap);
 }
 
 /* "3 chunks", "1 chunk". */
