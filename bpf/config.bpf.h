@@ -35,6 +35,9 @@ bool gate_open;
 /* Median window of a function that does nothing, by class, in ns: what --why leaves out. */
 __u64 probe_cost[16];
 
+/* Whether the run is under way, for the calibrator's calls: they are told apart by it. */
+__u8 calibration_phase;
+
 /*
  * One open call of one thread, and at the same time the record that it becomes: what the entry
  * learns is written in its place, the return fills the rest, and the bytes go to the ring as they

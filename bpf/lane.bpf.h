@@ -174,6 +174,7 @@ static __always_inline void lane_leave(struct call *call, __u64 latency)
 	if (is_calibrator((__u64)e->tgid << 32)) {
 		key.tgid = e->tgid;
 		key.failed = 0; /* it returns anything */
+		key.slice = calibration_phase;
 	} else if (config_by_site) {
 		key.tgid = e->tgid;
 		key.site = call->stack[0];

@@ -16,7 +16,7 @@
 #define FIRST_HITS   4000  /* before the run */
 #define BURST_HITS   200   /* a millisecond or two */
 #define ENOUGH_HITS  20000 /* of each class in use */
-#define EARLY_GAP_NS 50000000ULL
+#define EARLY_GAP_NS 20000000ULL
 #define LATE_GAP_NS  200000000ULL
 #define LONGEST_MS   2000 /* that we wait for a burst */
 #define MAX_POOLS    (1 << 16)
@@ -127,7 +127,9 @@ void measure_begin(struct measure *m, struct session *s)
 		m->calibrator = NULL;
 		return;
 	}
+	session_set_phase(s, CALIBRATOR_BEFORE);
 	catch_up(m, FIRST_HITS);
+	session_set_phase(s, CALIBRATOR_DURING);
 	if (read_lanes(m))
 		return;
 	for (int class = 0; class < CALIBRATION_NR; class ++)
@@ -235,6 +237,8 @@ bool measure_finish(struct measure *m)
 {
 	if (!m->calibrator)
 		return false;
+	calibrator_wait(m->calibrator, LONGEST_MS);
+	session_set_phase(m->session, CALIBRATOR_AFTER);
 	catch_up(m, ENOUGH_HITS);
 	return true;
 }

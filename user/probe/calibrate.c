@@ -28,7 +28,8 @@
 
 #include "sym/proc.h"
 
-#define CLOCK_MAX 4096 /* ns; what lies above was interrupted */
+#define ENOUGH_DURING 5000 /* hits of a class, for what is not of the run to be left out */
+#define CLOCK_MAX     4096 /* ns; what lies above was interrupted */
 
 struct clock_counts {
 	uint64_t by_ns[CLOCK_MAX];
@@ -287,19 +288,25 @@ static void read_clock(const struct calibrator *c, struct calibration *out)
 
 void calibrator_read(const struct calibrator *c, const struct lanes *lanes, struct calibration *out)
 {
-	struct hist windows[CALIBRATION_NR] = {0};
+	struct hist all[CALIBRATION_NR] = {0}, during[CALIBRATION_NR] = {0};
 
 	memset(out, 0, sizeof(*out));
 	for (size_t i = 0; i < lanes->count; i++) {
 		const struct lane *lane = &lanes->all[i];
 
-		if (lane->key.pid == (uint32_t)c->pid && !lane->key.disturbed &&
-		    lane->key.op == LANE_CALL)
-			hist_merge(&windows[lane->key.class], &lane->hist);
+		if (lane->key.pid != (uint32_t)c->pid || lane->key.disturbed ||
+		    lane->key.op != LANE_CALL)
+			continue;
+		hist_merge(&all[lane->key.class], &lane->hist);
+		if (lane->key.slice == CALIBRATOR_DURING)
+			hist_merge(&during[lane->key.class], &lane->hist);
 	}
 	for (int class = 0; class < CALIBRATION_NR; class ++) {
-		fill_window(&out->windows[class], &windows[class]);
-		hist_fini(&windows[class]);
+		bool enough = during[class].count >= ENOUGH_DURING;
+
+		fill_window(&out->windows[class], enough ? &during[class] : &all[class]);
+		hist_fini(&all[class]);
+		hist_fini(&during[class]);
 	}
 	read_clock(c, out);
 }

@@ -43,6 +43,9 @@ bool calibrator_burst(struct calibrator *c, uint32_t classes, int cpu, unsigned 
 /* Waits until the helper is idle, for so many milliseconds at most. */
 void calibrator_wait(struct calibrator *c, int ms);
 
+/* Around a run: bursts before and after it count only if there were too few meanwhile. */
+enum calibrator_phase { CALIBRATOR_BEFORE, CALIBRATOR_DURING, CALIBRATOR_AFTER };
+
 /*
  * Takes the helper's calls out of the sum of all lanes (they have its PID) and fills `out` with
  * what they tell. The lanes stay as they are.

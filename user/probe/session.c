@@ -376,6 +376,11 @@ uint32_t session_classes(const struct session *s)
 	return s->classes;
 }
 
+void session_set_phase(struct session *s, uint8_t phase)
+{
+	__atomic_store_n(&s->skeleton->bss->calibration_phase, phase, __ATOMIC_RELAXED);
+}
+
 void session_set_probe_cost(struct session *s, enum calibration_class class, uint64_t ns)
 {
 	__atomic_store_n(&s->skeleton->bss->probe_cost[class], ns, __ATOMIC_RELAXED);

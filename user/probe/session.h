@@ -100,6 +100,9 @@ int session_attach_calibrator(struct session *s, const struct uprobe_places *pla
 /* Bit i: a probe lies on an instruction of that class. */
 uint32_t session_classes(const struct session *s);
 
+/* What the calibrator calls from now on has lanes of that slice. */
+void session_set_phase(struct session *s, uint8_t phase);
+
 /* What --why takes out of a call's window as the probe's own part. */
 void session_set_probe_cost(struct session *s, enum calibration_class class, uint64_t ns);
 
