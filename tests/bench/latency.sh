@@ -171,7 +171,7 @@ clean_run() {
 	local messages=${MESSAGES:-5000000} told
 	mkfifo "$work/events"
 	grep -v '"type":"event"' <"$work/events" >"$work/told" &
-	"$alloctrace" -f json -e pool -o "$work/events" -- "$build/pool-demo" --lane pool --messages "$messages" \
+	"$alloctrace" -f json -e pool --ring-size 1G -o "$work/events" -- "$build/pool-demo" --lane pool --messages "$messages" \
 		>"$work/self" 2>"$work/said"
 	wait
 	told=$(jq -r 'select(.type == "summary") | "\(.events) events, \(.lost.total) lost"' "$work/told")
