@@ -28,7 +28,7 @@ demo() { "$BUILD/pool-demo" "$@"; }
 	grep -Eqx 'net pool=[0-9]+\.[0-9]{2} malloc=[0-9]+\.[0-9]{2} ns/op ratio=[0-9]+\.[0-9]{2}' "$TRACE"
 	demo --pattern batch --messages 200000 --lane pool >"$TRACE"
 	grep -Eqx 'net pool=[0-9]+\.[0-9]{2} ns/op' "$TRACE"
-	demo --messages 200000 >"$TRACE"
+	demo --pattern queue --messages 200000 >"$TRACE"
 	not grep -q '^net' "$TRACE"
 	demo --pattern batch --messages 1000 --chunks 3 >"$TRACE" 2>"$SAID"
 	not grep -q '^net' "$TRACE"
@@ -49,7 +49,7 @@ demo() { "$BUILD/pool-demo" "$@"; }
 }
 
 @test "--time-malloc: each malloc and free is a call of the pool 'malloc', at no other's line" {
-	"$ALLOCTRACE" -q -f json --strict -e pool -o "$TRACE" -- "$BUILD/pool-demo" --messages 500 --time-malloc
+	"$ALLOCTRACE" -q -f json --strict -e pool -o "$TRACE" -- "$BUILD/pool-demo" --pattern queue --messages 500 --time-malloc
 	[ "$(summary '[.calls["malloc:alloc", "malloc:free", "protocol:alloc", "protocol:free"].count] | join(" ")')" = \
 		"500 500 500 500" ]
 	[ "$(summary '.pools[] | select(.name == "malloc") | .live.blocks')" -eq 0 ]

@@ -12,7 +12,7 @@ static void check_common(const struct event *e, const struct wire_event *w)
 	assert_int_equal(e->latency_ns, 1633);
 	assert_int_equal(e->size, 0x2222222222222222);
 	assert_int_equal(e->pool, 0x7f0000001000);
-	assert_int_equal(e->weighted_bytes, 0x3333333333333333);
+	assert_int_equal(e->weighted_bytes, w->kind == WIRE_POOL_CREATE ? 0 : 0x3333333333333333);
 	assert_int_equal(e->ns_pid, 7);
 	assert_int_equal(e->ns_tid, 8);
 	assert_string_equal(e->comm, "demo");
@@ -57,7 +57,13 @@ static void test_pool_create(void **state)
 	assert_int_equal(e.chunk_size, 64);
 	assert_int_equal(e.chunk_count, 0x55d0c0a81280);
 	assert_string_equal(e.name, "protocol");
-	assert_int_equal(e.align + e.addr + e.old_addr + e.frames, 0);
+	assert_int_equal(e.align + e.addr + e.old_addr, 0);
+	/* Where it was made, in the place of a weight, which it has none of. */
+	assert_int_equal(e.frames, 1);
+	assert_int_equal(e.stack[0], 0x3333333333333333);
+	w.wire_pool_site = 0;
+	assert_int_equal(decode_length(&e, &w, name, length_of(&w)), 0);
+	assert_int_equal(e.frames, 0);
 }
 
 /* Seven flags, in any company. */
@@ -101,7 +107,6 @@ static void test_nothing_new(void **state)
 	w.ns_tgid = w.ns_tid = 0;
 	memset(&e, 0xa5, sizeof(e));
 	assert_int_equal(decode(&e, &w), 0);
-	assert_int_equal(e.weighted_bytes, 0);
 	assert_int_equal(e.ns_pid, 0);
 	assert_int_equal(e.ns_tid, 0);
 	assert_false(e.otel || e.old_unsampled || e.new_unsampled);
