@@ -35,6 +35,9 @@ bool gate_open;
 /* Median window of a function that does nothing, by class, in ns: what --why leaves out. */
 __u64 probe_cost[16];
 
+/* Bit i: calls of class i have returned, and are to be corrected. */
+__u32 classes_seen;
+
 /* Whether the run is under way, for the calibrator's calls: they are told apart by it. */
 __u8 calibration_phase;
 

@@ -171,6 +171,8 @@ static __always_inline void lane_leave(struct call *call, __u64 latency)
 	};
 	struct wire_lane *lane;
 
+	if (!(classes_seen >> (call->class & 15) & 1) && !is_calibrator((__u64)e->tgid << 32))
+		__sync_fetch_and_or(&classes_seen, 1U << (call->class & 15));
 	if (is_calibrator((__u64)e->tgid << 32)) {
 		key.tgid = e->tgid;
 		key.failed = 0; /* it returns anything */

@@ -64,7 +64,7 @@ calibration_is_sound() {
 	jq -r 'select(.type == "calibration" and .hits > 0) | .class' "$TRACE" | sort -u >"$BATS_TEST_TMPDIR/told"
 	printf '%s\n' "$@" | sort -u >"$BATS_TEST_TMPDIR/true"
 	same "$BATS_TEST_TMPDIR/true" "$BATS_TEST_TMPDIR/told"
-	[ "$(jq -s 'map(select(.type == "calibration" and .hits > 0)) | all(.hits >= 5000 and
+	[ "$(jq -s 'map(select(.type == "calibration" and .hits > 0)) | all(.hits >= 2000 and
 		.p5 > 0 and .p5 <= .p50 and .p50 <= .p95 and .p95 <= .p99)' "$TRACE")" = true ]
 	# What is subtracted is the class's median, and what is not resolved its spread.
 	[ "$(jq -s '(map(select(.type == "calibration") | {(.class): .}) | add) as $windows |

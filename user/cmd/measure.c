@@ -14,7 +14,8 @@
 #include "core/log.h"
 
 #define FIRST_HITS   4000  /* before the run */
-#define BURST_HITS   200   /* a millisecond or two */
+#define BURST_HITS   200   /* a millisecond or two of each class */
+#define TOP_UP_HITS  1000  /* when nobody is disturbed */
 #define ENOUGH_HITS  20000 /* of each class in use */
 #define EARLY_GAP_NS 20000000ULL
 #define LATE_GAP_NS  200000000ULL
@@ -83,19 +84,36 @@ static int next_cpu(struct measure *m)
 
 static void burst(struct measure *m, unsigned int hits)
 {
-	if (calibrator_burst(m->calibrator, classes_in_use(m), next_cpu(m), hits))
-		m->hits += hits;
+	uint32_t classes = classes_in_use(m);
+
+	if (!calibrator_burst(m->calibrator, classes, next_cpu(m), hits))
+		return;
+	for (int class = 0; class < CALIBRATION_NR; class ++)
+		m->hits[class] += classes >> class & 1 ? hits : 0;
+}
+
+/* Of the class in use that has the fewest. */
+static uint64_t fewest_hits(const struct measure *m)
+{
+	uint32_t classes = classes_in_use(m) & ~(1U << CALIBRATION_STEPPED);
+	uint64_t fewest = UINT64_MAX;
+
+	for (int class = 0; class < CALIBRATION_NR; class ++) {
+		if (classes >> class & 1 && m->hits[class] < fewest)
+			fewest = m->hits[class];
+	}
+	return fewest;
 }
 
 /* What is missing for that many hits, and waits for it. */
 static void catch_up(struct measure *m, uint64_t enough)
 {
-	while (m->hits < enough) {
-		uint64_t before = m->hits;
+	while (fewest_hits(m) < enough) {
+		uint64_t before = fewest_hits(m);
 
 		calibrator_wait(m->calibrator, LONGEST_MS);
-		burst(m, BURST_HITS * 5);
-		if (m->hits == before)
+		burst(m, TOP_UP_HITS);
+		if (fewest_hits(m) == before)
 			break;
 	}
 	calibrator_wait(m->calibrator, LONGEST_MS);
@@ -140,7 +158,7 @@ void measure_tick(struct measure *m, uint64_t now_ns)
 {
 	if (!m->calibrator || now_ns < m->next_burst_ns)
 		return;
-	m->next_burst_ns = now_ns + (m->hits < ENOUGH_HITS ? EARLY_GAP_NS : LATE_GAP_NS);
+	m->next_burst_ns = now_ns + (fewest_hits(m) < ENOUGH_HITS ? EARLY_GAP_NS : LATE_GAP_NS);
 	burst(m, BURST_HITS);
 }
 

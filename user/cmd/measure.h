@@ -20,8 +20,8 @@ struct measure {
 	struct calibrator *calibrator; /* owned; NULL: not to be had, then nothing is corrected */
 	struct lanes lanes;            /* as of the last reading */
 	struct calibration calibration;
-	struct table pools; /* (PID, address) of a pool -> its row in the heap */
-	uint64_t hits;      /* of each class in use that bursts have asked for */
+	struct table pools;            /* (PID, address) of a pool -> its row in the heap */
+	uint64_t hits[CALIBRATION_NR]; /* that bursts have asked for */
 	uint64_t next_burst_ns;
 	uint64_t first_ns, last_ns;         /* of what was read last */
 	uint64_t added;                     /* calls in lanes, and frees that are counted alone */

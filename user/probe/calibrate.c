@@ -28,7 +28,7 @@
 
 #include "sym/proc.h"
 
-#define ENOUGH_DURING 5000 /* hits of a class, for what is not of the run to be left out */
+#define ENOUGH_DURING 2000 /* hits of a class, for what is not of the run to be left out */
 #define CLOCK_MAX     4096 /* ns; what lies above was interrupted */
 
 struct clock_counts {

@@ -373,7 +373,9 @@ int session_attach_calibrator(struct session *s, const struct uprobe_places *pla
 
 uint32_t session_classes(const struct session *s)
 {
-	return s->classes;
+	uint32_t seen = __atomic_load_n(&s->skeleton->bss->classes_seen, __ATOMIC_RELAXED);
+
+	return seen ? seen : s->classes;
 }
 
 void session_set_phase(struct session *s, uint8_t phase)

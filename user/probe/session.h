@@ -97,7 +97,8 @@ int session_cpus(const struct session *s, uint64_t *entered, size_t cpus);
 int session_attach_calibrator(struct session *s, const struct uprobe_places *places,
 			      const char *path);
 
-/* Bit i: a probe lies on an instruction of that class. */
+/* Bit i: calls of class i have been added up; before the first one: a probe lies on an instruction
+ * of that class. */
 uint32_t session_classes(const struct session *s);
 
 /* What the calibrator calls from now on has lanes of that slice. */
