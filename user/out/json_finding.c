@@ -2,38 +2,13 @@
 /* Stacks, and what a pool did wrong, as JSON: both sides resolved. */
 #include "out/json.h"
 
-static json_t *frame(const struct sym_frame *f)
-{
-	json_t *o = json_object();
-
-	if (f->function)
-		json_object_set_new(o, "function", json_text(f->function));
-	if (f->file) {
-		json_object_set_new(o, "file", json_text(f->file));
-		json_object_set_new(o, "line", json_integer(f->line));
-		if (f->column)
-			json_object_set_new(o, "column", json_integer(f->column));
-	}
-	json_object_set_new(o, "module", json_text(f->module));
-	if (f->inlined)
-		json_object_set_new(o, "inlined", json_true());
-	else
-		json_object_set_new(o, "offset", json_address(f->offset));
-	json_object_set_new(o, "module_offset", json_address(f->module_offset));
-	return o;
-}
-
 json_t *json_stack(const struct sink *s, uint32_t pid, const uint64_t *stack, unsigned int frames)
 {
 	json_t *all = json_array();
 	unsigned int depth = sink_depth(s, pid, stack, frames);
 
-	for (unsigned int i = 0; i < depth; i++) {
-		struct sym_stack inner = sink_frames(s, pid, stack[i]);
-
-		for (size_t k = 0; k < inner.count; k++)
-			json_array_append_new(all, frame(&inner.frames[k]));
-	}
+	for (unsigned int i = 0; i < depth; i++)
+		json_append_frames(all, sink_frames(s, pid, stack[i]));
 	return all;
 }
 
