@@ -264,7 +264,7 @@ static __always_inline int call_leave(struct pt_regs *ctx)
 	if (config_lanes) {
 		if (!is_calibrator(bpf_get_current_pid_tgid()))
 			totals_settle(call->event.function, &call->event);
-		lane_leave(call, now - call->event.ts_ns);
+		lane_leave(call);
 		return 0;
 	}
 	if (call->class == WIRE_CLASS_STEPPED)

@@ -153,8 +153,8 @@ static __always_inline void lane_why(struct wire_lane *lane, const struct call *
 	}
 }
 
-/* The open call has returned: its record says what it was. */
-static __always_inline void lane_leave(struct call *call, __u64 latency)
+/* The open call has returned: its record says what it was, and how long it took. */
+static __always_inline void lane_leave(struct call *call)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	const struct wire_event *e = &call->event;
@@ -169,11 +169,13 @@ static __always_inline void lane_leave(struct call *call, __u64 latency)
 		.disturbed = call->cpu != bpf_get_smp_processor_id() ||
 			     call->switches != task->nvcsw + task->nivcsw,
 	};
+	__u64 latency = e->latency_ns;
+	bool calibrates = is_calibrator((__u64)e->tgid << 32);
 	struct wire_lane *lane;
 
-	if (!(classes_seen >> (call->class & 15) & 1) && !is_calibrator((__u64)e->tgid << 32))
+	if (!(classes_seen >> (call->class & 15) & 1) && !calibrates)
 		__sync_fetch_and_or(&classes_seen, 1U << (call->class & 15));
-	if (is_calibrator((__u64)e->tgid << 32)) {
+	if (calibrates) {
 		key.tgid = e->tgid;
 		key.failed = 0; /* it returns anything */
 		key.slice = calibration_phase;

@@ -21,16 +21,7 @@ need() { [ -x "$WORKLOADS/$1" ] || skip "$1 is not built"; }
 
 # measure_held WORKLOAD… -- ARG…: latency under -p, from "ready" to the end of the workload.
 measure_held() {
-	local workload=()
-	while [ "$1" != -- ]; do
-		workload+=("$1")
-		shift
-	done
-	shift
-	SELF=$BATS_TEST_TMPDIR/held.out
-	start_held "${workload[@]}"
-	start_tracer latency -f json "$@" -p "$held"
-	release_held
+	trace_released 'latency -f json' "$@"
 	wait_for is_gone_or_idle
 	stop_tracer
 	[ "$status" -eq 0 ]

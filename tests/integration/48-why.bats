@@ -5,16 +5,7 @@ load helpers
 
 # why_held WORKLOAD… -- ARG…: from "ready" to its truth.
 why_held() {
-	local workload=()
-	while [ "$1" != -- ]; do
-		workload+=("$1")
-		shift
-	done
-	shift
-	SELF=$BATS_TEST_TMPDIR/held.out
-	start_held "${workload[@]}"
-	start_tracer latency --why -f json -N 100 "$@" -p "$held"
-	release_held
+	trace_released 'latency --why -f json -N 100' "$@"
 	wait_for has_line '^truth' "$SELF"
 	stop_tracer
 	[ "$status" -eq 0 ]

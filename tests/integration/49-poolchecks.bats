@@ -8,16 +8,7 @@ MESSAGES=${MESSAGES:-50000}
 
 # trace_held COMMAND ARG… -- OPTION…: under -p from "ready" on.
 trace_held() {
-	local command=()
-	while [ "$1" != -- ]; do
-		command+=("$1")
-		shift
-	done
-	shift
-	SELF=$BATS_TEST_TMPDIR/held.out
-	start_held "${command[@]}"
-	start_tracer -f json --strict "$@" -p "$held"
-	release_held
+	trace_released '-f json --strict' "$@"
 	end_tracer
 	[ "$status" -eq 0 ]
 }

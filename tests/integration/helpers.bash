@@ -81,6 +81,22 @@ start_held() {
 	wait_for has_line '^ready' "$BATS_TEST_TMPDIR/held.out"
 }
 
+# trace_released "OPTION…" WORKLOAD… -- ARG…: a held program is traced with OPTION… and ARG…, and goes on. $SELF is its output.
+trace_released() {
+	local options=$1 workload=()
+	shift
+	while [ "$1" != -- ]; do
+		workload+=("$1")
+		shift
+	done
+	shift
+	SELF=$BATS_TEST_TMPDIR/held.out
+	start_held "${workload[@]}"
+	# shellcheck disable=SC2086 # words
+	start_tracer $options "$@" -p "$held"
+	release_held
+}
+
 # release_held: lets it go on.
 release_held() { exec 7>&-; }
 

@@ -41,8 +41,7 @@ void latency_json_set_row(json_t *o, const struct sink *s, const struct latency_
 	if (!row->key.site)
 		return;
 	stack = json_array();
-	json_append_frames(stack, symbolizer_resolve(s->info->symbolizer, (pid_t)row->key.pid,
-						     row->key.site, true));
+	json_append_frames(stack, sink_frames(s, row->key.pid, row->key.site));
 	json_object_set_new(o, "stack", stack);
 }
 

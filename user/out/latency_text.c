@@ -83,8 +83,7 @@ void latency_site_write(struct sink *s, const struct latency_row *row, bool say_
 	if (!row->key.site) {
 		fputs("(unreadable stack)", s->out);
 	} else {
-		stack = symbolizer_resolve(s->info->symbolizer, (pid_t)row->key.pid, row->key.site,
-					   true);
+		stack = sink_frames(s, row->key.pid, row->key.site);
 		location_write(s->out, &stack.frames[0], s->info->stacks);
 	}
 	if (say_pid)
