@@ -173,8 +173,8 @@ $(BUILD)/golden: $(wildcard tests/golden/*.c) $(call obj,$(wildcard user/out/*.c
 
 # What a test links beside core, its module's own source and libraries.
 $(BUILD)/unit/test_pool: user/demo/pool.c
-$(BUILD)/unit/test_sym $(BUILD)/unit/test_sym_proc: $(wildcard user/sym/*.c)
-$(BUILD)/unit/test_sym $(BUILD)/unit/test_sym_proc: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf) -liberty
+$(BUILD)/unit/test_sym $(BUILD)/unit/test_sym_proc: $(wildcard user/sym/*.c user/guard/*.c)
+$(BUILD)/unit/test_sym $(BUILD)/unit/test_sym_proc: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf libseccomp libcap-ng) -liberty
 $(BUILD)/unit/test_site: user/probe/site.c
 $(BUILD)/unit/test_site: UNIT_LIBS = -lZydis
 $(BUILD)/unit/test_hazard: user/probe/hazard.c user/sym/proc.c user/sym/regular.c

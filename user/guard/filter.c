@@ -7,9 +7,13 @@
 #include "guard/filter.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 /* From here on all machines number alike; x32 has its own from 512 on. */
@@ -142,26 +146,79 @@ static int set_attributes(const struct builder *b)
 	return seccomp_attr_set(b->context, SCMP_FLTATR_CTL_TSYNC, 1);
 }
 
+/* The filter, but for what belongs to one process; NULL with a negative errno in *err. */
+static scmp_filter_ctx build(struct builder *b, const struct filter_call *calls, size_t count,
+			     int *err)
+{
+	*b = (struct builder){.context = seccomp_init(SCMP_ACT_ERRNO(EPERM))};
+	*err = b->context ? set_attributes(b) : -ENOMEM;
+	if (!*err)
+		*err = allow_all(b, everybody, sizeof(everybody) / sizeof(everybody[0]));
+	if (!*err)
+		*err = allow_all(b, calls, count);
+	if (!*err)
+		*err = allow_kernels_own(b);
+	if (!*err)
+		*err = miss_new(b);
+	if (!*err)
+		return b->context;
+	seccomp_release(b->context);
+	return NULL;
+}
+
 int filter_install(const struct filter_call *calls, size_t count)
 {
-	struct builder b = {.context = seccomp_init(SCMP_ACT_ERRNO(EPERM))};
+	struct builder b;
 	int err;
 
-	if (!b.context)
-		return -ENOMEM;
-	err = set_attributes(&b);
-	if (!err)
-		err = allow_all(&b, everybody, sizeof(everybody) / sizeof(everybody[0]));
-	if (!err)
-		err = allow_all(&b, calls, count);
-	if (!err)
-		err = allow_abort(&b);
-	if (!err)
-		err = allow_kernels_own(&b);
-	if (!err)
-		err = miss_new(&b);
+	if (!build(&b, calls, count, &err))
+		return err;
+	err = allow_abort(&b);
 	if (!err)
 		err = seccomp_load(b.context);
 	seccomp_release(b.context);
 	return err;
+}
+
+/* libseccomp writes its result into a file and nowhere else. */
+static int read_code(struct filter_code *code, int fd)
+{
+	off_t bytes = lseek(fd, 0, SEEK_END);
+
+	if (bytes <= 0)
+		return -EIO;
+	code->bytes = malloc((size_t)bytes);
+	if (!code->bytes)
+		return -ENOMEM;
+	code->size = (size_t)bytes;
+	return pread(fd, code->bytes, code->size, 0) == bytes ? 0 : -EIO;
+}
+
+int filter_compile(struct filter_code *code, const struct filter_call *calls, size_t count)
+{
+	struct builder b;
+	int err, fd;
+
+	*code = (struct filter_code){0};
+	if (!build(&b, calls, count, &err))
+		return err;
+	fd = memfd_create("filter", MFD_CLOEXEC);
+	err = fd < 0 ? -errno : seccomp_export_bpf(b.context, fd);
+	if (!err)
+		err = read_code(code, fd);
+	if (fd >= 0)
+		close(fd);
+	seccomp_release(b.context);
+	return err;
+}
+
+int filter_apply(const struct filter_code *code)
+{
+	const struct sock_fprog program = {
+		.len = (unsigned short)(code->size / sizeof(struct sock_filter)),
+		.filter = code->bytes};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return -errno;
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) ? -errno : 0;
 }
