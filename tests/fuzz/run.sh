@@ -31,7 +31,7 @@ fuzz() {
 	mkdir -p "$dir/corpus"
 	find "$dir" -maxdepth 1 -type f -delete
 	local TIMEFORMAT='%U %S'
-	{ time "$BUILD/fuzz/fuzz_$1" -max_total_time="$SECONDS_EACH" -max_len="$(longest "$1")" -timeout=20 -rss_limit_mb=1024 \
+	{ time "$BUILD/fuzz/fuzz_$1" -max_total_time="$SECONDS_EACH" -max_len="$(longest "$1")" -timeout=60 -rss_limit_mb=1024 \
 		-print_final_stats=1 -artifact_prefix="$dir/" "$dir/corpus" "tests/fuzz/corpus/$1" >"$dir/log" 2>&1; } 2>"$dir/cpu"
 	status=$?
 	cpu=$(awk '{ printf "%.1f", $1 + $2 }' "$dir/cpu")
@@ -47,7 +47,7 @@ fuzz() {
 }
 
 replay() {
-	"$BUILD/fuzz/fuzz_$1" -rss_limit_mb=1024 -timeout=20 tests/fuzz/corpus/"$1"/* >"$BUILD/fuzz/replay-$1.log" 2>&1 &&
+	"$BUILD/fuzz/fuzz_$1" -rss_limit_mb=1024 -timeout=60 tests/fuzz/corpus/"$1"/* >"$BUILD/fuzz/replay-$1.log" 2>&1 &&
 		echo "$1: $(grep -c '^Executed ' "$BUILD/fuzz/replay-$1.log") kept inputs, none found wanting" && return
 	echo "$1: a kept input fails:"
 	grep -aE '^Running: ' "$BUILD/fuzz/replay-$1.log" | tail -1
