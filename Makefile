@@ -72,7 +72,7 @@ WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/workloads/%,$(WORKLOAD_SRC)
 	$(addprefix $(BUILD)/workloads/,$(VARIANTS)) \
 	$(if $(filter x86_64,$(MACHINE)),$(addprefix $(BUILD)/workloads/,libcet.so known site_probe $(NOBODIES)))
 
-.PHONY: all help deps demo workloads test unit unit-programs integration vm-test bench lint fmt install clean check-build-deps
+.PHONY: all help deps demo workloads test unit unit-programs integration vm-test fuzz fuzz-programs fuzz-replay bench lint fmt install clean check-build-deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -293,6 +293,48 @@ $(BUILD)/workloads/site_probe: tests/workloads/site_probe.c user/probe/uprobe.c 
 workloads: $(WORKLOADS) ## build the programs that the tests trace
 	@$(MAKE) --no-print-directory $(addprefix $(BUILD)/workloads/,$(MATRIX))
 
+# ---- fuzzing
+
+# The clang whose runtime is installed: libFuzzer comes with it.
+FUZZ_CC = $(eval FUZZ_CC := $(firstword $(foreach c,$(CLANG) clang-14 clang-18 clang-19,$(call can_fuzz,$(c)))))$(FUZZ_CC)
+can_fuzz = $(shell echo 'int LLVMFuzzerTestOneInput(void){return 0;}' | $(1) -fsanitize=fuzzer,address -x c -o /dev/null - 2>/dev/null && echo $(1))
+# Undefined behaviour ends the run, conversions of too large numbers included, which "undefined" leaves out.
+FUZZ_FLAGS := -O1 -g -std=gnu11 -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer -Wall -Wextra $(PREFIX_MAP) -MMD -MP
+FUZZ_TARGETS := event json maps elf dwarf site
+fuzz_obj = $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(1))
+
+$(BUILD)/fuzz/obj/%.o: %.c Makefile
+	$(call say,FUZZ,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
+
+# What a target links beside its own source.
+$(BUILD)/fuzz/fuzz_event: $(call fuzz_obj,$(CORE_SRC))
+$(BUILD)/fuzz/fuzz_json: $(call fuzz_obj,$(CORE_SRC) $(wildcard user/out/*.c))
+$(BUILD)/fuzz/fuzz_json: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs jansson)
+$(BUILD)/fuzz/fuzz_maps: $(call fuzz_obj,user/sym/proc.c user/sym/regular.c)
+$(BUILD)/fuzz/fuzz_elf: $(call fuzz_obj,$(CORE_SRC) $(addprefix user/probe/,object.c binary.c functions.c site.c))
+$(BUILD)/fuzz/fuzz_elf: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libelf) -lZydis
+$(BUILD)/fuzz/fuzz_dwarf: $(call fuzz_obj,$(CORE_SRC) $(wildcard user/sym/*.c))
+$(BUILD)/fuzz/fuzz_dwarf: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf) -liberty
+$(BUILD)/fuzz/fuzz_site: $(call fuzz_obj,user/probe/site.c)
+$(BUILD)/fuzz/fuzz_site: FUZZ_LIBS = -lZydis
+
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o
+	$(call say,LINK,$@)
+	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(FUZZ_LIBS) -lm
+
+fuzz-programs: $(addprefix $(BUILD)/fuzz/fuzz_,$(FUZZ_TARGETS))
+
+fuzz: ## hostile input: each fuzz target for FUZZ_SECONDS (30) from its corpus
+	@$(if $(FUZZ_CC),,echo 'no clang here has libFuzzer (run make deps).' >&2; exit 1)
+	@$(MAKE) --no-print-directory fuzz-programs
+	@BUILD=$(BUILD) FUZZ_SECONDS=$(or $(FUZZ_SECONDS),30) tests/fuzz/run.sh $(FUZZ_TARGETS)
+
+fuzz-replay: fuzz-programs ## every case of the fuzz corpora once
+	@BUILD=$(BUILD) tests/fuzz/run.sh --replay $(FUZZ_TARGETS)
+
 # ---- benchmark
 
 $(BUILD)/bench/floor.bpf.o: tests/bench/floor.bpf.c
@@ -327,4 +369,4 @@ install: all ## install below PREFIX (default /usr/local)
 clean: ## remove build/
 	rm -rf $(BUILD) compile_commands.json
 
--include $(shell find $(BUILD)/obj $(BUILD)/unit $(BUILD)/workloads $(BUILD)/alloctrace.bpf.d $(BUILD)/golden.d -name '*.d' -type f 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/unit $(BUILD)/fuzz/obj $(BUILD)/workloads $(BUILD)/alloctrace.bpf.d $(BUILD)/golden.d -name '*.d' -type f 2>/dev/null)

@@ -11,7 +11,7 @@ static void check_common(const struct event *e, const struct wire_event *w)
 	assert_int_equal(e->ts_ns, 0x1111111111111111);
 	assert_int_equal(e->latency_ns, 1633);
 	assert_int_equal(e->size, 0x2222222222222222);
-	assert_int_equal(e->pool, 0x7f0000001000);
+	assert_int_equal(e->pool, w->kind >= WIRE_POOL_CREATE ? 0x7f0000001000 : 0);
 	assert_int_equal(e->weighted_bytes, w->kind == WIRE_POOL_CREATE ? 0 : 0x3333333333333333);
 	assert_int_equal(e->ns_pid, 7);
 	assert_int_equal(e->ns_tid, 8);

@@ -74,7 +74,7 @@ struct event {
 	uint64_t align;      /* 0: not asked for */
 	uint64_t addr;       /* the block; 0: none */
 	uint64_t old_addr;   /* realloc: the block passed in; 0 elsewhere */
-	uint64_t pool;       /* address of the pool; 0: not a pool's */
+	uint64_t pool;       /* address of the pool, never 0 or ~0; 0: not a pool's */
 	uint64_t weighted_bytes; /* what this allocation stands for, told by its maker; 0: itself */
 	uint64_t base, chunk_size,
 		chunk_count; /* EVENT_POOL_CREATE alone; size is the region's bytes */

@@ -70,19 +70,22 @@ static char *escape(char *buf, size_t len, const char *text, const char *backsla
 	size_t used = 0;
 
 	while (*text && len) {
-		size_t n = log_utf8_length(text);
-		char piece[8];
+		size_t n = log_utf8_length(text), length = n;
+		const char *piece = text;
+		char hex[8];
 
-		if (n == 0)
-			snprintf(piece, sizeof(piece), "\\x%02x", (unsigned char)*text);
-		else if (*text == '\\')
-			snprintf(piece, sizeof(piece), "%s", backslash);
-		else
-			snprintf(piece, sizeof(piece), "%.*s", (int)n, text);
-		if (used + strlen(piece) >= len)
+		if (n == 0) {
+			snprintf(hex, sizeof(hex), "\\x%02x", (unsigned char)*text);
+			piece = hex;
+			length = strlen(hex);
+		} else if (*text == '\\') {
+			length = strlen(backslash);
+			piece = backslash;
+		}
+		if (used + length >= len)
 			break;
-		memcpy(buf + used, piece, strlen(piece));
-		used += strlen(piece);
+		memcpy(buf + used, piece, length);
+		used += length;
 		text += n ? n : 1;
 	}
 	if (len)

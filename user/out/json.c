@@ -156,6 +156,31 @@ static json_t *pool_total(const struct heap_pool *p)
 	return o;
 }
 
+static json_t *sum(const json_t *a, const json_t *b)
+{
+	if (json_is_real(a) || json_is_real(b))
+		return json_real(json_number_value(a) + json_number_value(b));
+	return json_count((uint64_t)json_integer_value(a) + (uint64_t)json_integer_value(b));
+}
+
+/* Two names that differ in what is no UTF-8 are one when they have been repaired: their calls are
+ * added up, so that none is missing. */
+static void add_calls(json_t *all, const char *name, json_t *calls)
+{
+	json_t *key = json_text(name), *value;
+	json_t *same = json_object_get(all, json_string_value(key));
+	const char *field;
+
+	if (!same)
+		json_object_set(all, json_string_value(key), calls);
+	json_object_foreach(same, field, value)
+		json_object_set_new(calls, field, sum(value, json_object_get(calls, field)));
+	if (same)
+		json_object_update(same, calls);
+	json_decref(calls);
+	json_decref(key);
+}
+
 static json_t *calls(const struct sink *s, const struct report *r)
 {
 	const struct heap *h = r->heap;
@@ -169,16 +194,11 @@ static json_t *calls(const struct sink *s, const struct report *r)
 	}
 	for (size_t i = 0; i < h->pool_count; i++) {
 		const struct heap_pool *p = &h->pool_rows[i];
-		json_t *key;
 
 		snprintf(name, sizeof(name), "%s:alloc", p->name);
-		key = json_text(name);
-		json_object_set_new(o, json_string_value(key), pool_total(p));
-		json_decref(key);
+		add_calls(o, name, pool_total(p));
 		snprintf(name, sizeof(name), "%s:free", p->name);
-		key = json_text(name);
-		json_object_set_new(o, json_string_value(key), total(&p->free, false));
-		json_decref(key);
+		add_calls(o, name, total(&p->free, false));
 	}
 	return o;
 }

@@ -33,6 +33,7 @@
 #include "sym/demangle.h"
 #include "sym/names.h"
 #include "sym/ranges.h"
+#include "sym/strings.h"
 
 /* Deeper trees are not made by compilers, but by those who want a tracer to run out of stack. */
 #define DEPTH_MAX 256
@@ -53,7 +54,32 @@ struct debuginfo {
 	struct unit *units;
 	size_t count, capacity;
 	struct ranges ranges; /* values are indexes of units */
+	struct strings strings;
 };
+
+/* ---- names ---- */
+
+/* libdw looks where a name begins, but not whether it ends. It may lie in the file that others
+ * share, which dwz has made. */
+static bool name_ends(struct debuginfo *d, Dwarf *dwarf, const char *name)
+{
+	Dwarf *shared;
+
+	if (strings_end(&d->strings, dwarf_getelf(dwarf), strings_of_debug, name))
+		return true;
+	shared = dwarf_getalt(dwarf);
+	return shared && strings_end(&d->strings, dwarf_getelf(shared), strings_of_debug, name);
+}
+
+static const char *die_string(struct debuginfo *d, Dwarf_Die *die, unsigned int name)
+{
+	Dwarf_Attribute attr;
+	const char *text;
+
+	/* "integrate": also from the declaration and the abstract instance it refers to. */
+	text = dwarf_formstring(dwarf_attr_integrate(die, name, &attr));
+	return text && name_ends(d, dwarf_cu_getdwarf(attr.cu), text) ? text : NULL;
+}
 
 /* ---- building the tables ---- */
 
@@ -138,17 +164,16 @@ static int add_functions_below(const struct debuginfo *d, struct unit *u, Dwarf_
  * With -gsplit-dwarf the unit is a skeleton and its tree lies in a file it names. libdw opens that
  * name as it is, and a FIFO in its place would make the tracer wait for ever.
  */
-static bool split_file_is_safe(Dwarf_Die *skeleton)
+static bool split_file_is_safe(struct debuginfo *d, Dwarf_Die *skeleton)
 {
-	Dwarf_Attribute attr;
 	const char *name, *dir;
 	char path[4096];
 	struct stat st;
 
-	name = dwarf_formstring(dwarf_attr(skeleton, DW_AT_dwo_name, &attr));
+	name = die_string(d, skeleton, DW_AT_dwo_name);
 	if (!name)
-		name = dwarf_formstring(dwarf_attr(skeleton, DW_AT_GNU_dwo_name, &attr));
-	dir = dwarf_formstring(dwarf_attr(skeleton, DW_AT_comp_dir, &attr));
+		name = die_string(d, skeleton, DW_AT_GNU_dwo_name);
+	dir = die_string(d, skeleton, DW_AT_comp_dir);
 	if (!name)
 		return false;
 	snprintf(path, sizeof(path), "%s%s%s", name[0] == '/' || !dir ? "" : dir,
@@ -157,27 +182,27 @@ static bool split_file_is_safe(Dwarf_Die *skeleton)
 }
 
 /* The root of the unit's tree, wherever it lies. */
-static Dwarf_Die unit_tree(struct unit *u)
+static Dwarf_Die unit_tree(struct debuginfo *d, struct unit *u)
 {
 	Dwarf_Die tree = {0};
 	uint8_t type = 0;
 
 	if (dwarf_cu_info(u->die.cu, NULL, &type, NULL, NULL, NULL, NULL, NULL) ||
-	    type != DW_UT_skeleton || !split_file_is_safe(&u->die))
+	    type != DW_UT_skeleton || !split_file_is_safe(d, &u->die))
 		return u->die;
 	if (dwarf_cu_info(u->die.cu, NULL, NULL, NULL, &tree, NULL, NULL, NULL) || !tree.addr)
 		return u->die;
 	return tree;
 }
 
-static int unit_index(const struct debuginfo *d, struct unit *u)
+static int unit_index(struct debuginfo *d, struct unit *u)
 {
 	Dwarf_Die tree;
 	int err;
 
 	if (u->indexed)
 		return 0;
-	tree = unit_tree(u);
+	tree = unit_tree(d, u);
 	err = add_functions_below(d, u, &tree, 0);
 	ranges_seal(&u->functions);
 	u->indexed = true;
@@ -222,8 +247,10 @@ struct debuginfo *debuginfo_new(Dwarf *dwarf, struct names *names, debuginfo_is_
 	Dwarf_Die die;
 	uint8_t type;
 
-	if (!d)
+	if (!d || strings_open_table(dwarf_getelf(dwarf))) {
+		free(d);
 		return NULL;
+	}
 	d->dwarf = dwarf;
 	d->names = names;
 	d->is_code = is_code;
@@ -258,33 +285,25 @@ void debuginfo_free(struct debuginfo *d)
 
 /* ---- answering ---- */
 
-static const char *die_string(Dwarf_Die *die, unsigned int name)
-{
-	Dwarf_Attribute attr;
-
-	/* "integrate": also from the declaration and the abstract instance it refers to. */
-	return dwarf_formstring(dwarf_attr_integrate(die, name, &attr));
-}
-
 /*
  * The linkage name says more than the plain one: it has the namespaces. In C it is seldom there,
  * and then it is an assembler name, which nobody has written.
  */
-static const char *die_function(const struct debuginfo *d, Dwarf_Die *die)
+static const char *die_function(struct debuginfo *d, Dwarf_Die *die)
 {
-	const char *linkage = die_string(die, DW_AT_linkage_name);
+	const char *linkage = die_string(d, die, DW_AT_linkage_name);
 	const char *name;
 	char *readable;
 
 	if (!linkage)
-		linkage = die_string(die, DW_AT_MIPS_linkage_name);
+		linkage = die_string(d, die, DW_AT_MIPS_linkage_name);
 	readable = linkage ? demangle_symbol(linkage) : NULL;
 	if (readable) {
 		name = names_intern(d->names, readable);
 		free(readable);
 		return name;
 	}
-	name = die_string(die, DW_AT_name);
+	name = die_string(d, die, DW_AT_name);
 	return names_intern(d->names, name ? name : linkage);
 }
 
@@ -293,9 +312,9 @@ static const char *die_function(const struct debuginfo *d, Dwarf_Die *die)
  * it, unless that is relative too, for then the build has rewritten its paths (glibc of Debian:
  * "./malloc" and "./malloc/malloc.c") and the two do not add up.
  */
-static const char *source_path(const struct debuginfo *d, Dwarf_Die *unit, const char *path)
+static const char *source_path(struct debuginfo *d, Dwarf_Die *unit, const char *path)
 {
-	const char *dir = path && path[0] != '/' ? die_string(unit, DW_AT_comp_dir) : NULL;
+	const char *dir = path && path[0] != '/' ? die_string(d, unit, DW_AT_comp_dir) : NULL;
 	const char *name;
 	char *joined;
 
@@ -319,8 +338,7 @@ static int die_number(Dwarf_Die *die, unsigned int name)
 }
 
 /* Where the inlined entry was called from. */
-static void call_site(const struct debuginfo *d, struct unit *u, Dwarf_Die *inlined,
-		      struct sym_frame *f)
+static void call_site(struct debuginfo *d, struct unit *u, Dwarf_Die *inlined, struct sym_frame *f)
 {
 	size_t index = (size_t)die_number(inlined, DW_AT_call_file);
 	Dwarf_Half version = 0;
@@ -342,8 +360,7 @@ static void call_site(const struct debuginfo *d, struct unit *u, Dwarf_Die *inli
 		f->file = source_path(d, &u->die, dwarf_filesrc(files, index, NULL, NULL));
 }
 
-static void line_at(const struct debuginfo *d, struct unit *u, uint64_t address,
-		    struct sym_frame *f)
+static void line_at(struct debuginfo *d, struct unit *u, uint64_t address, struct sym_frame *f)
 {
 	Dwarf_Line *line = dwarf_getsrc_die(&u->die, address);
 

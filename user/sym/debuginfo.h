@@ -19,7 +19,8 @@ typedef int (*debuginfo_is_code_fn)(uint64_t address, const void *ctx);
 /*
  * Prepares lookups: reads the ranges of all units, but no functions and no lines yet. `dwarf`,
  * `names` and `ctx` are borrowed and must outlive the result. Ranges that do not begin in code are
- * left out: they are what is left of functions the linker dropped. NULL when memory is out.
+ * left out: they are what is left of functions the linker dropped. NULL when memory is out or a
+ * table of names has no end.
  */
 struct debuginfo *debuginfo_new(Dwarf *dwarf, struct names *names, debuginfo_is_code_fn is_code,
 				const void *ctx);

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "sym/ranges.h"
+#include "sym/strings.h"
 
 struct symbol {
 	uint64_t start, size, section_end;
@@ -30,35 +31,10 @@ struct symtab {
 	struct ranges sized, unsized; /* values are indexes of symbols */
 };
 
-/* The string table the last name was in: the next is most often in the same one. */
-struct strings {
-	const char *start, *end;
-};
-
-static bool strings_hold(const struct strings *s, const char *name)
+static bool is_string_table(Elf *elf, const GElf_Shdr *shdr)
 {
-	return (uintptr_t)name >= (uintptr_t)s->start && (uintptr_t)name < (uintptr_t)s->end;
-}
-
-/*
- * libdwfl checks that a name begins inside its string table, but not that it ends there, and a
- * damaged table may lack the last zero. Names that are in no section are refused.
- */
-static bool name_is_whole(struct strings *s, Elf *elf, const char *name)
-{
-	Elf_Scn *section = NULL;
-	GElf_Shdr shdr;
-
-	while (!strings_hold(s, name) && (section = elf_nextscn(elf, section))) {
-		const Elf_Data *data = NULL;
-
-		if (gelf_getshdr(section, &shdr) && shdr.sh_type == SHT_STRTAB)
-			data = elf_getdata(section, NULL);
-		if (data && data->d_buf)
-			*s = (struct strings){data->d_buf,
-					      (const char *)data->d_buf + data->d_size};
-	}
-	return strings_hold(s, name) && memchr(name, '\0', (size_t)(s->end - name));
+	(void)elf;
+	return shdr->sh_type == SHT_STRTAB;
 }
 
 static int symbol_rank(const GElf_Sym *sym, const char *name)
@@ -83,7 +59,7 @@ static int symbol_read(Dwfl_Module *mod, int index, struct strings *strings, str
 	s->name = dwfl_module_getsym_info(mod, index, &sym, &s->start, &shndx, &elf, &bias);
 	if (!s->name || !elf || shndx == SHN_UNDEF)
 		return -1;
-	if (!name_is_whole(strings, elf, s->name) || !s->name[0])
+	if (!strings_end(strings, elf, is_string_table, s->name) || !s->name[0])
 		return -1;
 	type = GELF_ST_TYPE(sym.st_info);
 	if (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE)
