@@ -175,6 +175,8 @@ $(BUILD)/golden: $(wildcard tests/golden/*.c) $(call obj,$(wildcard user/out/*.c
 $(BUILD)/unit/test_pool: user/demo/pool.c
 $(BUILD)/unit/test_sym $(BUILD)/unit/test_sym_proc: $(wildcard user/sym/*.c user/guard/*.c)
 $(BUILD)/unit/test_sym $(BUILD)/unit/test_sym_proc: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf libseccomp libcap-ng) -liberty
+$(BUILD)/unit/test_helper: $(wildcard user/guard/*.c)
+$(BUILD)/unit/test_helper: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
 $(BUILD)/unit/test_site: user/probe/site.c
 $(BUILD)/unit/test_site: UNIT_LIBS = -lZydis
 $(BUILD)/unit/test_hazard: user/probe/hazard.c user/sym/proc.c user/sym/regular.c
@@ -301,7 +303,7 @@ can_fuzz = $(shell echo 'int LLVMFuzzerTestOneInput(void){return 0;}' | $(1) -fs
 # Undefined behaviour ends the run, conversions of too large numbers included, which "undefined" leaves out.
 FUZZ_FLAGS := -O1 -g -std=gnu11 -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer -Wall -Wextra $(PREFIX_MAP) -MMD -MP
-FUZZ_TARGETS := event json maps elf dwarf site
+FUZZ_TARGETS := event json maps elf dwarf site answer
 fuzz_obj = $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(1))
 
 $(BUILD)/fuzz/obj/%.o: %.c Makefile
@@ -314,10 +316,13 @@ $(BUILD)/fuzz/fuzz_event: $(call fuzz_obj,$(CORE_SRC))
 $(BUILD)/fuzz/fuzz_json: $(call fuzz_obj,$(CORE_SRC) $(wildcard user/out/*.c))
 $(BUILD)/fuzz/fuzz_json: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs jansson)
 $(BUILD)/fuzz/fuzz_maps: $(call fuzz_obj,user/sym/proc.c user/sym/regular.c)
-$(BUILD)/fuzz/fuzz_elf: $(call fuzz_obj,$(CORE_SRC) $(addprefix user/probe/,object.c binary.c functions.c site.c))
+$(BUILD)/fuzz/fuzz_elf: $(call fuzz_obj,$(CORE_SRC) $(addprefix user/probe/,object.c scan.c binary.c functions.c site.c) tests/fuzz/in_process.c)
 $(BUILD)/fuzz/fuzz_elf: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libelf) -lZydis
-$(BUILD)/fuzz/fuzz_dwarf: $(call fuzz_obj,$(CORE_SRC) $(wildcard user/sym/*.c))
+$(BUILD)/fuzz/fuzz_dwarf: $(call fuzz_obj,$(CORE_SRC) $(filter-out $(addprefix user/sym/,reading.c reader.c module.c modules.c symbolizer.c space.c),$(wildcard user/sym/*.c)))
 $(BUILD)/fuzz/fuzz_dwarf: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf) -liberty
+$(BUILD)/fuzz/fuzz_answer: $(call fuzz_obj,$(CORE_SRC) $(wildcard user/sym/*.c) \
+	$(addprefix user/probe/,object.c scan.c binary.c functions.c site.c) tests/fuzz/in_process.c)
+$(BUILD)/fuzz/fuzz_answer: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf) -liberty -lZydis
 $(BUILD)/fuzz/fuzz_site: $(call fuzz_obj,user/probe/site.c)
 $(BUILD)/fuzz/fuzz_site: FUZZ_LIBS = -lZydis
 

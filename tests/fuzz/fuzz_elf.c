@@ -39,12 +39,18 @@ static void check_object(const struct object *o, const struct functions *f)
 /* The one place that knows how a file is read. */
 static void read_file(const uint8_t *data, size_t size, struct functions *functions, bool named)
 {
+	struct scanner *scanner;
 	struct object o;
+	int err;
 
-	if (object_init(&o, fuzz_file(data, size), "/input", functions, named))
-		return;
-	check_object(&o, functions);
-	object_fini(&o);
+	scanner = scanner_new(functions, &err);
+	if (!scanner)
+		abort();
+	if (!object_init(&o, scanner, fuzz_file(data, size), "/input", functions, named)) {
+		check_object(&o, functions);
+		object_fini(&o);
+	}
+	scanner_free(scanner);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -59,8 +59,7 @@ static int drop_user(void)
 {
 	capng_clear(CAPNG_SELECT_ALL);
 	if (!geteuid())
-		return capng_change_id(NOBODY, NOBODY,
-				       CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING)
+		return capng_change_id(NOBODY, NOBODY, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING)
 			       ? -EPERM
 			       : 0;
 	return capng_apply(CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT) ? -EPERM : 0;

@@ -11,7 +11,8 @@
 #endif
 
 /*
- * No capabilities, no user of this machine, no gain of privileges by exec, bounded memory. The process may still start others. 0 or a negative errno: it must not go on.
+ * No capabilities, no user of this machine, no gain of privileges by exec, bounded memory. The
+ * process may still start others. 0 or a negative errno: it must not go on.
  */
 int confine_keeper(void);
 

@@ -25,13 +25,19 @@
 
 #include "guard/confine.h"
 
-#define SOCKET_FD    3    /* in the helper's processes */
-#define ANSWERED     7    /* exit status of a worker that answers once */
-#define PATIENCE_MS  60000
-#define MAX_PATH     4096
+#define SOCKET_FD   3 /* in the helper's processes */
+#define ANSWERED    7 /* exit status of a worker that answers once */
+#define PATIENCE_MS 60000
+#define MAX_PATH    4096
 
 enum message_type {
-	MESSAGE_QUESTION, MESSAGE_ANSWER, MESSAGE_WANT, MESSAGE_FILE, MESSAGE_DIED, MESSAGE_GO };
+	MESSAGE_QUESTION,
+	MESSAGE_ANSWER,
+	MESSAGE_WANT,
+	MESSAGE_FILE,
+	MESSAGE_DIED,
+	MESSAGE_GO
+};
 
 struct message {
 	uint32_t type;
@@ -154,7 +160,7 @@ static _Noreturn void run_worker(const struct helper_job *job)
 	while ((n = take_message(SOCKET_FD, &w.in, &fd, 0)) >= 0) {
 		size_t len;
 
-		limit_seconds(HELPER_SECONDS);
+		limit_seconds(job->seconds);
 		len = job->answer(job->context, &w, w.in.bytes, (size_t)n, fd, answer);
 		limit_seconds(0);
 		memcpy(w.out.bytes, answer, len);

@@ -39,6 +39,7 @@ struct helper_job {
 	void *context;
 	/* A worker answers once and ends: what one file has made of it does not reach the next. */
 	bool once;
+	unsigned int seconds; /* of CPU time that an answer may take */
 };
 
 /* In the worker, while it answers: the file of that path as alloctrace opens it, or -1. */
@@ -55,13 +56,14 @@ void helper_stop(struct helper *h);
 
 /*
  * Asks and waits. `fd` is borrowed, -1: no file. `open_file` may be NULL. The length of the answer,
- * or a negative errno: -ECONNRESET when the worker died of it or took longer than HELPER_SECONDS
- * of a CPU's time, -ENOTCONN when there is no helper any more. What the answer says is not to be
+ * or a negative errno: -ECONNRESET when the worker died of it or took longer than the job
+ * allows, -ENOTCONN when there is no helper any more. What the answer says is not to be
  * believed further than the file itself would be.
  */
 ssize_t helper_ask(struct helper *h, const void *question, size_t len, int fd,
 		   unsigned char answer[HELPER_MAX_BYTES], helper_open_fn open_file, void *context);
 
+/* What is enough for the debug information of the largest programs, and not for ever. */
 #define HELPER_SECONDS 10
 
 /* The process is one of a helper of ours. */

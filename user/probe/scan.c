@@ -142,8 +142,11 @@ int scan_take(struct pack *answer, struct scan_facts *facts, scan_visit_fn visit
 
 struct scanner *scanner_new(struct functions *functions, int *err)
 {
-	const struct helper_job job = {
-		.name = "alloctrace-elf", .answer = answer, .context = functions, .once = true};
+	const struct helper_job job = {.name = "alloctrace-elf",
+				       .answer = answer,
+				       .context = functions,
+				       .once = true,
+				       .seconds = HELPER_SECONDS};
 	struct scanner *s = malloc(sizeof(*s));
 
 	*err = -ENOMEM;

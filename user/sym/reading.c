@@ -8,8 +8,8 @@
 #include "sym/image.h"
 #include "sym/names.h"
 
-#define MAX_IMAGES  (1 << 20)
-#define SHORT_NAME  256 /* when whole names would not fit: so many do, in so many frames */
+#define MAX_IMAGES (1 << 20)
+#define SHORT_NAME 256 /* when whole names would not fit: so many do, in so many frames */
 
 struct reading {
 	struct names *names;
@@ -20,7 +20,6 @@ static int want(void *context, const char *path)
 {
 	return helper_want(context, path);
 }
-
 
 static void pack_facts(struct pack *out, const struct image_facts *f)
 {
@@ -141,4 +140,8 @@ static size_t answer(void *context, struct helper_worker *w, const void *questio
 static struct reading reading;
 
 const struct helper_job reading_job = {
-	.name = "alloctrace-sym", .answer = answer, .context = &reading};
+	.name = "alloctrace-sym",
+	.answer = answer,
+	.context = &reading,
+	.seconds = HELPER_SECONDS,
+};

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The helper process: it answers, it cannot do anything else, and its death costs one answer. What
+ * it tried and what the kernel said to that is part of the answer. Run as root it shows more:
+ * who is nobody from the start has less to give up.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "guard/confine.h"
+#include "guard/helper.h"
+
+static unsigned char answer[HELPER_MAX_BYTES];
+
+/* ---- what the helper does */
+
+enum question {
+	SAY_HELLO,
+	READ_FILE,
+	COUNT,
+	DIE,
+	LOOP,
+	WANT_FILE,
+	TRY_EVERYTHING,
+	FILL_MEMORY,
+	LEAVE
+};
+
+/* What was forbidden and succeeded all the same, as bits. */
+static uint32_t try_everything(void)
+{
+	uint32_t done = 0;
+	long pid;
+
+	done |= (open("/etc/passwd", O_RDONLY) >= 0) << 0;
+	done |= (open("/tmp/alloctrace-helper-was-here", O_WRONLY | O_CREAT, 0600) >= 0) << 1;
+	done |= (socket(AF_INET, SOCK_STREAM, 0) >= 0) << 2;
+	done |= (execl("/bin/true", "true", NULL) != -1) << 3;
+	done |= (ptrace(PTRACE_ATTACH, getppid(), NULL, NULL) == 0) << 4;
+	done |= (kill(getppid(), 0) == 0) << 5;
+	done |= (mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+		 MAP_FAILED)
+		<< 6;
+	done |= (setuid(0) == 0) << 7;
+	done |= (unlink("/tmp/alloctrace-nothing") == 0 || errno != EPERM) << 8;
+	done |= (syscall(SYS_bpf, 0, NULL, 0) >= 0 || errno != EPERM) << 9;
+	pid = syscall(SYS_fork);
+	if (!pid)
+		_exit(0);
+	done |= (pid > 0) << 10;
+	done |= (geteuid() == 0) << 11;
+	return done;
+}
+
+/* How many blocks of 64 MiB there are, at most 8 GiB. */
+static uint32_t fill_memory(void)
+{
+	const size_t bytes = 64 << 20;
+	uint32_t n = 0;
+
+	while (n < 128 && mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			       0) != MAP_FAILED)
+		n++;
+	return n;
+}
+
+static size_t read_some(int fd, unsigned char *bytes)
+{
+	ssize_t n = pread(fd, bytes, 64, 0);
+
+	return n > 0 ? (size_t)n : 0;
+}
+
+static size_t do_job(void *context, struct helper_worker *w, const void *question, size_t len,
+		     int fd, unsigned char bytes[HELPER_MAX_BYTES])
+{
+	const unsigned char *asked = question;
+	uint32_t *number = (uint32_t *)bytes, *count = context;
+
+	assert(len >= 1);
+	switch (asked[0]) {
+	case SAY_HELLO:
+		memcpy(bytes, "hello", 5);
+		return 5;
+	case READ_FILE:
+		return fd < 0 ? 0 : read_some(fd, bytes);
+	case WANT_FILE:
+		fd = helper_want(w, "/wanted");
+		return fd < 0 ? 0 : read_some(fd, bytes);
+	case COUNT:
+		*number = ++*count;
+		return sizeof(*number);
+	case TRY_EVERYTHING:
+		*number = try_everything();
+		return sizeof(*number);
+	case FILL_MEMORY:
+		*number = fill_memory();
+		return sizeof(*number);
+	case DIE:
+		raise(SIGKILL);
+		__builtin_trap();
+	case LOOP:
+		for (;;)
+			__asm__ volatile("");
+	default:
+		_exit(EXIT_FAILURE);
+	}
+}
+
+/* ---- the tests */
+
+static struct helper *start(bool once)
+{
+	static uint32_t count;
+	const struct helper_job job = {.name = "helper of test",
+				       .answer = do_job,
+				       .context = &count,
+				       .once = once,
+				       .seconds = 1};
+	struct helper *h;
+	int err;
+
+	count = 0;
+	h = helper_start(&job, &err);
+	assert_non_null(h);
+	assert_int_equal(err, 0);
+	return h;
+}
+
+static ssize_t ask(struct helper *h, unsigned char question, int fd)
+{
+	memset(answer, 0, 128);
+	return helper_ask(h, &question, 1, fd, answer, NULL, NULL);
+}
+
+static uint32_t number(void)
+{
+	uint32_t n;
+
+	memcpy(&n, answer, sizeof(n));
+	return n;
+}
+
+static int file_with(const char *text)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	return fd;
+}
+
+static void test_answers(void **state)
+{
+	struct helper *h = start(false);
+	int fd = file_with("of the file");
+
+	(void)state;
+	assert_int_equal(ask(h, SAY_HELLO, -1), 5);
+	assert_memory_equal(answer, "hello", 5);
+	assert_int_equal(ask(h, READ_FILE, fd), 11);
+	assert_memory_equal(answer, "of the file", 11);
+	assert_int_equal(ask(h, READ_FILE, -1), 0);
+	close(fd);
+	for (uint32_t i = 1; i <= 1000; i++) {
+		assert_int_equal(ask(h, COUNT, -1), sizeof(i));
+		assert_int_equal(number(), i);
+	}
+	helper_stop(h);
+}
+
+static void test_once(void **state)
+{
+	struct helper *h = start(true);
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(ask(h, COUNT, -1), sizeof(uint32_t));
+		assert_int_equal(number(), 1); /* always a new one */
+	}
+	helper_stop(h);
+}
+
+static void test_confined(void **state)
+{
+	struct helper *h = start(false);
+
+	(void)state;
+	assert_int_equal(ask(h, TRY_EVERYTHING, -1), sizeof(uint32_t));
+	assert_int_equal(number(), 0);
+	helper_stop(h);
+}
+
+static void test_memory_is_bounded(void **state)
+{
+	struct helper *h;
+
+	(void)state;
+	if (CONFINE_SANITIZED)
+		skip();
+	h = start(false);
+	assert_int_equal(ask(h, FILL_MEMORY, -1), sizeof(uint32_t));
+	assert_in_range(number(), 1, 64);
+	helper_stop(h);
+}
+
+static void check_death(struct helper *h, unsigned char question)
+{
+	assert_int_equal(ask(h, COUNT, -1), sizeof(uint32_t));
+	assert_int_equal(ask(h, question, -1), -ECONNRESET);
+	assert_int_equal(ask(h, COUNT, -1), sizeof(uint32_t));
+	assert_int_equal(number(), 1); /* a new one, who knows nothing */
+}
+
+static void test_death_costs_one_answer(void **state)
+{
+	struct helper *h = start(false);
+
+	(void)state;
+	for (int i = 0; i < 20; i++)
+		check_death(h, i % 2 ? DIE : LEAVE);
+	helper_stop(h);
+}
+
+static void test_endless_work_ends(void **state)
+{
+	struct helper *h = start(false);
+
+	(void)state;
+	check_death(h, LOOP);
+	helper_stop(h);
+}
+
+static int open_wanted(void *context, const char *path)
+{
+	assert_string_equal(path, "/wanted");
+	return *(const int *)context < 0 ? -1 : dup(*(const int *)context);
+}
+
+static void test_wanted_files(void **state)
+{
+	const unsigned char question = WANT_FILE;
+	struct helper *h = start(false);
+	int fd = file_with("as wanted"), none = -1;
+
+	(void)state;
+	assert_int_equal(helper_ask(h, &question, 1, -1, answer, open_wanted, &fd), 9);
+	assert_memory_equal(answer, "as wanted", 9);
+	assert_int_equal(helper_ask(h, &question, 1, -1, answer, open_wanted, &none), 0);
+	assert_int_equal(helper_ask(h, &question, 1, -1, answer, NULL, NULL), 0);
+	close(fd);
+	helper_stop(h);
+}
+
+/* The keeper is the child that this process had not before. */
+static pid_t only_child(void)
+{
+	char path[64];
+	pid_t pid = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+	f = fopen(path, "r");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &pid), 1);
+	fclose(f);
+	return pid;
+}
+
+static void test_the_end_of_all(void **state)
+{
+	struct helper *h = start(false);
+	pid_t keeper = only_child();
+
+	(void)state;
+	assert_true(helper_owns(h, keeper));
+	assert_false(helper_owns(h, getpid()));
+	assert_int_equal(kill(keeper, SIGKILL), 0);
+	assert_int_equal(waitpid(keeper, NULL, 0), keeper);
+	/* The worker ends with it, at the latest when it is asked. */
+	while (ask(h, SAY_HELLO, -1) == 5)
+		;
+	assert_int_equal(ask(h, SAY_HELLO, -1), -ENOTCONN);
+	helper_stop(h);
+}
+
+static void test_ends_with_us(void **state)
+{
+	pid_t keeper;
+	int ended;
+
+	(void)state;
+	helper_stop(start(false));
+	helper_stop(start(true));
+	helper_stop(NULL);
+	keeper = waitpid(-1, &ended, WNOHANG);
+	assert_int_equal(keeper, -1);
+	assert_int_equal(errno, ECHILD);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_once),
+		cmocka_unit_test(test_confined),
+		cmocka_unit_test(test_memory_is_bounded),
+		cmocka_unit_test(test_death_costs_one_answer),
+		cmocka_unit_test(test_endless_work_ends),
+		cmocka_unit_test(test_wanted_files),
+		cmocka_unit_test(test_the_end_of_all),
+		cmocka_unit_test(test_ends_with_us),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
