@@ -88,3 +88,95 @@ jumped() {
 	hooked cancel "$((JUMPS / 10))"
 }
 
+# ---- numbers that come back
+
+# start_reborn WAY…: $numbers are its targets.
+start_reborn() {
+	start_held "$WORKLOADS/reborn" "$@"
+	not grep -q '^unable' "$SELF"
+	numbers=$(sed -n 's/^ready //p' "$SELF")
+}
+
+told_number() { has_line '^number' "$SELF" || has_line '^unable' "$SELF"; }
+can_choose() { not grep -q '^unable' "$SELF" || skip "process numbers cannot be chosen here"; }
+
+# bats test_tags=kernel
+@test "-p: who gets the number of a target that has ended is not traced, and no probe is placed for it" {
+	local first second
+	start_reborn pair env LD_PRELOAD="$(realpath "$WORKLOADS/libown.so")" "$WORKLOADS/matrix" --wait 20
+	read -r first second <<<"$numbers"
+	start_tracer -f json -p "$first,$second"
+	echo >&7
+	wait_for told_number
+	can_choose
+	two_ready() { [ "$(grep -c "^ready $first" "$SELF")" -eq 2 ]; }
+	wait_for two_ready
+	kill -USR1 "$tracer" # the interim report comes after the mappings have been looked at
+	wait_for has_line '"interim"' "$TRACE"
+	not grep -q 'libown' "$SAID"
+	echo >&7
+	ends_well
+	[ "$(truth calls "$SELF")" -gt 0 ] # the stranger has called its own malloc
+	[ "$(table .pid | cut -d ' ' -f 1)" = "$(printf '%s\n' "$first" "$second" | LC_ALL=C sort)" ]
+	[ "$(summary .entered)" -eq "$(awk '$1 == "truth" && NF == 4 { n += $3 } END { print n }' "$SELF")" ]
+	[ "$(summary '.late // 0')" -eq 0 ]
+}
+
+# bats test_tags=kernel
+@test "--follow: who gets the number of a child is not traced, and the run ends without it" {
+	local child
+	start_reborn stranger
+	start_tracer -f json --follow -p "$numbers"
+	# So that it learns of all at once: the child's end, and who came then.
+	kill -STOP "$tracer"
+	echo >&7
+	wait_for has_line '^over\|^unable' "$SELF"
+	kill -CONT "$tracer"
+	can_choose
+	end_tracer
+	[ "$status" -eq 0 ]
+	child=$(sed -n 's/^number //p' "$SELF")
+	kill -0 "$child" # the stranger, as before
+	release_held
+	wait "$held"
+	[ "$(awk -v pid="$child" '$1 == "stranger" && $2 == pid { print $3 }' "$SELF")" -gt 0 ]
+	awk '$1 == "truth" { print $2, $3 }' "$SELF" | LC_ALL=C sort >"$BATS_TEST_TMPDIR/true"
+	table .pid >"$BATS_TEST_TMPDIR/told"
+	same "$BATS_TEST_TMPDIR/true" "$BATS_TEST_TMPDIR/told"
+	balanced
+}
+
+# bats test_tags=kernel
+@test "--follow: two children with one number: neither has the other's blocks" {
+	start_reborn twins
+	start_tracer -f json --follow -p "$numbers"
+	kill -STOP "$tracer"
+	echo >&7
+	wait_for told_number
+	kill -CONT "$tracer"
+	can_choose
+	ends_well
+	[ "$(summary .entered)" -eq "$(awk '$1 == "truth" { n += $3 } END { print n }' "$SELF")" ]
+	[ "$(summary '"\(.lost.total) \(.unmatched_frees) \(.inherited_frees // 0) \(.superseded)"')" = "0 0 0 0" ]
+	# What both have kept.
+	[ "$(summary '"\(.live.blocks) \(.live.bytes)"')" = "14 9800" ]
+}
+
+# bats test_tags=kernel
+@test "--follow: two programs with one number: each line is of its own program" {
+	cp "$WORKLOADS/early" "$BATS_TEST_TMPDIR/one"
+	cp "$WORKLOADS/early" "$BATS_TEST_TMPDIR/other"
+	start_reborn images "$BATS_TEST_TMPDIR/one" "$BATS_TEST_TMPDIR/other"
+	start_tracer -f json --follow -p "$numbers"
+	kill -STOP "$tracer"
+	echo >&7
+	wait_for told_number
+	kill -CONT "$tracer"
+	can_choose
+	ends_well
+	[ "$(called_from take_early one)" -eq 50 ]
+	[ "$(called_from take_early other)" -eq 50 ]
+	[ "$(called_from keep reborn)" -eq 14 ]
+	[ "$(table 'select(.stack[0].function == "take_early") | .pid' | wc -l)" -eq 1 ]
+}
+
