@@ -37,6 +37,54 @@ called_from() {
 		select(.function == $name and (.module | endswith("/" + $file)))] | length' "$TRACE"
 }
 
+# ---- children
+
+# bats test_tags=kernel
+@test "a thousand forked children: unharmed, and none of their calls counted" {
+	start_held "$WORKLOADS/victim" --wait --rounds 100 fork "$CHILDREN"
+	start_tracer -p "$held" -e $FOUR -f json
+	ends_well
+	[ "$(truth children-right "$SELF")" -eq "$CHILDREN" ]
+	[ "$(truth wrong "$SELF")" -eq 0 ]
+	[ "$(table .pid | cut -d ' ' -f 1)" = "$held" ]
+	for pair in malloc:take_block calloc:take_clear_block realloc:resize_block free:give_block; do
+		[ "$(called_from "${pair#*:}" victim)" -eq "$(truth "${pair%:*}" "$SELF")" ]
+	done
+	[ "$(summary .lost.total)" -eq 0 ]
+}
+
+# bats test_tags=kernel
+@test "--follow, a thousand children: every call of each is counted" {
+	local members=$((CHILDREN + 1))
+	start_held "$WORKLOADS/family" --wait "storm:$CHILDREN"
+	start_tracer -p "$held" -f json --follow --ring-size 64M
+	ends_well
+	[ "$(grep -c '^truth ' "$SELF")" -eq "$members" ]
+	# "PID CALL LINE COUNT" of each member, from itself and from the events.
+	awk '$1 == "call" { n[$2 " " $3 " " $4] += $5 } END { for (key in n) print key, n[key] }' "$SELF" |
+		LC_ALL=C sort >"$BATS_TEST_TMPDIR/true"
+	table 'select(.stack[0].file // "" | endswith("/family.c")) | "\(.pid) \(.call) \(.stack[0].line)"' \
+		>"$BATS_TEST_TMPDIR/told"
+	same "$BATS_TEST_TMPDIR/true" "$BATS_TEST_TMPDIR/told"
+	[ "$(summary '"\(.lost.total) \(.in_flight // 0) \(.unfollowed // 0) \(.unmatched_frees)"')" = "0 0 0 0" ]
+}
+
+# ---- libraries
+
+# bats test_tags=kernel
+@test "two libraries that take each other's place: each call is named by the one that is there" {
+	cp "$WORKLOADS/libplugin.so" "$BATS_TEST_TMPDIR/libfirst.so"
+	cp "$WORKLOADS/libplugin.so" "$BATS_TEST_TMPDIR/libsecond.so"
+	start_held "$WORKLOADS/swinger" --wait "$JUMPS" "$BATS_TEST_TMPDIR"/lib{first,second}.so
+	start_tracer -p "$held" -f json
+	ends_well
+	[ "$(truth again "$SELF")" -gt 0 ]
+	[ "$(called_from plugin_make libfirst.so)" -eq "$(truth first "$SELF")" ]
+	[ "$(called_from plugin_make libsecond.so)" -eq "$(truth second "$SELF")" ]
+	[ "$(called_from give_block swinger)" -eq "$(truth free "$SELF")" ]
+	[ "$(summary .lost.total)" -eq 0 ]
+}
+
 # ---- calls that do not return
 
 # hooked WAY COUNT: its calls are known, and those that were left; all others are events.
@@ -180,3 +228,34 @@ can_choose() { not grep -q '^unable' "$SELF" || skip "process numbers cannot be 
 	[ "$(table 'select(.stack[0].function == "take_early") | .pid' | wc -l)" -eq 1 ]
 }
 
+# ---- many threads, and the end
+
+# bats test_tags=kernel
+@test "256 threads: every call is counted" {
+	start_held "$WORKLOADS/toll" "$COUNT" "$THREADS" "$PAIRS"
+	start_tracer -p "$held" -e malloc,free -f json --ring-size 64M
+	ends_well
+	[ "$(truth calls "$SELF")" -eq $((2 * THREADS * PAIRS)) ]
+	[ "$(summary .entered)" -eq "$(truth calls "$SELF")" ]
+	[ "$(summary '"\(.lost.total) \(.in_flight) \(.live.blocks)"')" = "0 0 0" ]
+	[ "$(table .tid | wc -l)" -eq "$THREADS" ]
+	[ "$(table .tid | awk -v n=$((2 * PAIRS)) '$2 != n' | wc -l)" -eq 0 ]
+}
+
+# bats test_tags=kernel
+@test "the target is killed at full rate: what it had counted by then is what was seen, to the calls under way" {
+	local entered
+	start_held "$WORKLOADS/toll" "$COUNT" 8
+	start_tracer -p "$held" -e malloc,free -f json --ring-size 64M
+	echo >&7
+	some_calls() { [ "$(counted)" -gt 20000 ]; }
+	wait_for some_calls
+	kill -KILL "$held"
+	wait "$held" || true
+	end_tracer
+	[ "$status" -eq 0 ]
+	balanced
+	entered=$(summary .entered)
+	[ "$entered" -ge "$(counted)" ]
+	[ "$entered" -le $(($(counted) + 8)) ]
+}
