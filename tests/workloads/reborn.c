@@ -13,8 +13,7 @@
  *	truth PID CALLS BYTES        of whoever is a target, and its lines as in callbook.h
  *	stranger PID CALLS           of whoever is none
  *	number PID                   what was handed out twice
- *	over                         the targets have ended; the child of "stranger" lives until the end
- *	                             of standard input
+ *	over                         the targets have ended; who took the number reads on
  *
  * In "pair" the second target ends after PROGRAM has.
  */
