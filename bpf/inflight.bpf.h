@@ -4,7 +4,8 @@
  *
  * No depth is counted, the stack pointer tells: a thread's stack grows down, so
  *
- *	entry below the open call's sp: nested, ignored
+ *	entry below the open call's sp: nested, ignored; unless the return trampoline has gone from
+ *		the open call's frame (x86-64), which then was left as well
  *	entry at the same sp: a tail call out of the open function when the word at sp is the
  *		kernel's return trampoline (a page's first byte), else as above it
  *	entry above it: the open call was left by longjmp or an exception and will never return;
@@ -41,11 +42,30 @@ static __always_inline void call_abandon(struct call *call)
 
 #define TRAMPOLINE_MASK 0xfffULL
 
+/*
+ * Whether the open call will return: every one has a return probe, and so the trampoline's address
+ * for its own. Whoever was called after a jump out of it has put something else there, or nothing
+ * yet; then it is found out later. A word that cannot be read tells nothing.
+ */
+static __always_inline bool call_will_return(const struct call *call)
+{
+#if defined(__TARGET_ARCH_x86)
+	__u64 word = 0;
+
+	return bpf_probe_read_user(&word, sizeof(word), (void *)call->sp) ||
+	       !(word & TRAMPOLINE_MASK);
+#else
+	return true;
+#endif
+}
+
 static __always_inline bool call_is_nested(struct call *call, __u64 sp, __u64 caller)
 {
 	if (!call->sp || sp > call->sp)
 		return false;
-	return sp < call->sp || (caller != call->stack[0] && !(caller & TRAMPOLINE_MASK));
+	if (sp < call->sp)
+		return call_will_return(call);
+	return caller != call->stack[0] && !(caller & TRAMPOLINE_MASK);
 }
 
 /*

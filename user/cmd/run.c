@@ -11,6 +11,7 @@
 
 #include "cmd/state.h"
 #include "core/log.h"
+#include "out/json.h"
 #include "out/svg.h"
 
 #define TICK_MS        10  /* how often the ring is emptied: nobody wakes us */
@@ -326,6 +327,8 @@ static int finish(struct run *r)
 	if (r->sink.ops->finish && !r->output.error)
 		r->sink.ops->finish(&r->sink, &report);
 	output_flush(&r->output);
+	if (json_ran_short() && !r->output.error)
+		r->output.error = ENOMEM;
 	if (r->svg.file)
 		draw(r, &report);
 	warn_nameless(r);

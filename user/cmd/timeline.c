@@ -25,7 +25,7 @@ void timeline_init(struct timeline *t, struct symbolizer *symbolizer, struct hea
 	int err;
 
 	*t = (struct timeline){.symbolizer = symbolizer, .heap = heap};
-	table_init(&t->family, sizeof(uint64_t), 0, MAX_FAMILY);
+	table_init(&t->family, sizeof(uint64_t), sizeof(uint64_t), MAX_FAMILY);
 	table_init(&t->exiting, sizeof(uint64_t), 0, MAX_FAMILY);
 	t->watch = watch_new(&err);
 	if (!t->watch)
@@ -46,13 +46,22 @@ int timeline_fd(const struct timeline *t)
 	return t->watch ? watch_fd(t->watch) : -1;
 }
 
-int timeline_add(struct timeline *t, pid_t pid)
+static int add(struct timeline *t, pid_t pid, uint64_t since_ns)
 {
-	uint64_t key = (uint64_t)pid;
+	uint64_t key = (uint64_t)pid, *since;
 	bool fresh;
 
 	t->has_family = true;
-	return table_insert(&t->family, &key, &fresh) ? 0 : -ENOMEM;
+	since = table_insert(&t->family, &key, &fresh);
+	if (!since)
+		return -ENOMEM;
+	*since = since_ns;
+	return 0;
+}
+
+int timeline_add(struct timeline *t, pid_t pid)
+{
+	return add(t, pid, timeline_now());
 }
 
 bool timeline_family_lives(const struct timeline *t)
@@ -84,11 +93,28 @@ static void refresh_all(struct timeline *t, uint64_t lost)
 	table_sweep(&t->family, refresh, t);
 }
 
+/*
+ * Who is made with the number of one of the family is another process, whoever made it: the one of
+ * the family has ended. A command is added after it was made, and that is told later.
+ */
+static void disown(struct timeline *t, const struct watch_record *r)
+{
+	uint64_t key = (uint64_t)r->pid;
+	const uint64_t *since = table_find(&t->family, &key);
+
+	if (!since || *since >= r->ts_ns)
+		return;
+	table_remove(&t->family, &key);
+	table_remove(&t->exiting, &key);
+	symbolizer_exit(t->symbolizer, r->pid);
+	heap_end_process(t->heap, (uint32_t)r->pid);
+}
+
 static void apply_fork(struct timeline *t, const struct watch_record *r)
 {
 	uint64_t key = (uint64_t)r->pid;
 
-	if (t->follow && timeline_add(t, r->pid))
+	if (t->follow && add(t, r->pid, r->ts_ns))
 		log_warn("process %d is a child beyond what can be followed", r->pid);
 	table_remove(&t->exiting, &key); /* it was another one's number */
 	symbolizer_fork(t->symbolizer, r->parent, r->pid);
@@ -124,6 +150,8 @@ static bool end_if_gone(const void *key, void *value, void *context)
 
 static void apply(struct timeline *t, const struct watch_record *r)
 {
+	if (r->kind == WATCH_FORK)
+		disown(t, r);
 	if (r->kind == WATCH_LOST)
 		refresh_all(t, r->lost);
 	else if (r->kind == WATCH_FORK ? !matters(t, r->parent) : !matters(t, r->pid))

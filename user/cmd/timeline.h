@@ -25,7 +25,8 @@ struct timeline {
 	struct watch *watch; /* owned; NULL: not to be had, then /proc must do */
 	struct symbolizer *symbolizer;
 	struct heap *heap;
-	struct table family;  /* PIDs whose address spaces matter; none was ever added: all do */
+	struct table family; /* PIDs whose address spaces matter, and since when (ns); none was ever
+				added: all do */
 	struct table exiting; /* PIDs whose main thread has begun to end: others may go on */
 	bool has_family;
 	bool follow;            /* children belong to the family as soon as they are made */

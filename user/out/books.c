@@ -172,7 +172,8 @@ static void write_live(struct sink *s, const struct report *r)
 			write_pool_live(s->out, &h->pool_rows[i]);
 	}
 	if (h->refused)
-		fprintf(s->out, "blocks beyond the table's cap, not followed: %" PRIu64 "\n",
+		fprintf(s->out,
+			"blocks beyond the table's cap or the memory, not followed: %" PRIu64 "\n",
 			h->refused);
 }
 

@@ -100,8 +100,27 @@ json_t *json_decimal(double value)
 	return json_real(thousandths / 1000);
 }
 
+/* jansson's allocator is one for the whole program, and so is what became of it. */
+static bool ran_short;
+
+static void *take(size_t size)
+{
+	void *p = malloc(size);
+
+	ran_short |= !p;
+	return p;
+}
+
+bool json_ran_short(void)
+{
+	return ran_short;
+}
+
+/* No empty line when there was no memory for the object: that would be no JSON. */
 void json_line(FILE *out, json_t *object)
 {
+	if (!object)
+		return;
 	json_dumpf(object, out, JSON_COMPACT | JSON_REAL_PRECISION(REAL_DIGITS));
 	fputc('\n', out);
 	json_decref(object);
@@ -110,8 +129,12 @@ void json_line(FILE *out, json_t *object)
 void json_start(struct sink *s)
 {
 	const struct run_info *info = s->info;
-	json_t *o = json_object(), *targets = json_array(), *functions = json_array();
+	json_t *o, *targets, *functions;
 
+	json_set_alloc_funcs(take, free);
+	o = json_object();
+	targets = json_array();
+	functions = json_array();
 	json_object_set_new(o, "type", json_string("start"));
 	json_object_set_new(o, "version", json_text(info->version));
 	json_object_set_new(o, "kernel", json_text(info->kernel));
@@ -341,6 +364,8 @@ void json_books(struct sink *s, const struct report *r)
 		json_object_set_new(o, "untracked", json_count(r->counters[EVENT_UNTRACKED]));
 	if (r->counters[EVENT_UNFOLLOWED])
 		json_object_set_new(o, "unfollowed", json_count(r->counters[EVENT_UNFOLLOWED]));
+	if (h->refused)
+		json_object_set_new(o, "blocks_refused", json_count(h->refused));
 	set_late(o, r);
 	json_object_set_new(o, "in_flight", json_count(r->in_flight));
 	json_object_set_new(o, "entered", json_count(r->counters[EVENT_ENTERED]));

@@ -26,8 +26,11 @@ json_t *json_stack(const struct sink *s, uint32_t pid, const uint64_t *stack, un
 /* The line of a finding. */
 void json_finding(struct sink *s, const struct finding *f);
 
-/* Writes the object as one line, and drops the reference. */
+/* Writes the object as one line, and drops the reference. NULL, for lack of memory: no line. */
 void json_line(FILE *out, json_t *object);
+
+/* Whether memory was short since json_start: lines are missing, or parts of lines. */
+bool json_ran_short(void);
 
 /* The first line, an interim line and the last line of every JSON output. */
 void json_start(struct sink *s);
