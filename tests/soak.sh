@@ -17,7 +17,7 @@
 #	            least) to the end it grows by less than 2 % and 1 MiB
 #	program     it told the same as untraced, nothing in it was wrong; it was probed during the run, lives on after it,
 #	            has its code back as it was, and ends with 0
-#	alloctrace  it ended with 0, at once when asked, and said nothing but "ready" and how much it lost
+#	alloctrace  it ended with 0, at once when asked, and said nothing but "ready" and how much was not seen
 #
 # The trace is a real file, and would be tens of GB long: 30 MB or more a second. build/workloads/follow reads it behind
 # alloctrace's back, judges every line, and punches holes into what it has read, so that only the last megabyte or so stays
@@ -108,10 +108,10 @@ sample() {
 	((seen == 0)) || echo "$ms $kib $seen" >>"$dir/rss"
 }
 
-# rss_at MS: the median of the five samples around that time; nothing where there are none.
+# rss_at MS: the median of the five samples nearest to that time; nothing when there are fewer than ten at all.
 rss_at() {
-	awk -v at="$1" '{ off = $1 - at; off = off < 0 ? -off : off } off <= 10000 { print off, $2 }' "$dir/rss" |
-		sort -n | head -n 5 | awk '{ print $2 }' | sort -n | awk '{ kib[NR] = $1 } END { if (NR == 5) print kib[3] }'
+	awk -v at="$1" '{ off = $1 - at; print off < 0 ? -off : off, $2 } END { if (NR < 10) print -1, "few" }' "$dir/rss" |
+		sort -n | head -n 5 | awk '{ print $2 }' | sort -n | awk '{ kib[NR] = $1 } /few/ { exit 1 } END { print kib[3] }'
 }
 
 # ---- one run
@@ -166,7 +166,7 @@ end_tracer() {
 	status=$?
 	tracer=''
 	((status == 0)) || fail "$1" "alloctrace ended with $status"
-	grep -vE '^alloctrace: (ready: |warning: .* lost)' "$dir/words" >"$dir/unexpected" &&
+	grep -vE '^alloctrace: (ready: |warning: [0-9]+ .* (were lost|were only counted))' "$dir/words" >"$dir/unexpected" &&
 		fail "$1" "alloctrace said: $(head -n 1 "$dir/unexpected")"
 	rm -f "$dir/unexpected"
 }
