@@ -11,7 +11,7 @@
 # does the same work once more untraced when the tracer has gone; those are the truths here. What is checked, of each run:
 #
 #	books       what began is what the program counted, of each function no more than it called; and it is the sum of the
-#	            events, what was lost, what was counted only, and what was not yet returned
+#	            events, what was lost and what was counted only: nothing is under way in a program that rests
 #	file        every line is right JSON, every event of that program; as many events as the books say, of each function
 #	memory      of alloctrace and the processes it has started: from the end of the warm-up (a tenth of the run, 5 s at
 #	            least) to the end it grows by less than 2 % and 1 MiB
@@ -208,6 +208,8 @@ check_books() {
 		fail "$1" "the program made ${cell[$1.calls]} calls, the books say ${cell[$1.entered]:-nothing}"
 	elif [[ $(books '.events + .lost.total + (.counted_only // 0) + (.in_flight // 0) == .entered') != true ]]; then
 		fail "$1" 'the books do not add up'
+	elif [[ ${cell[$1.in_flight]} != 0 ]]; then
+		fail "$1" "${cell[$1.in_flight]} calls were under way in a program that was at rest"
 	elif [[ $(books '.lost | to_entries | map(select(.key != "total").value) | add') != "$(books .lost.total)" ]]; then
 		fail "$1" 'the causes do not add up to what was lost'
 	else
