@@ -72,7 +72,8 @@ WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/workloads/%,$(WORKLOAD_SRC)
 	$(addprefix $(BUILD)/workloads/,$(VARIANTS)) \
 	$(if $(filter x86_64,$(MACHINE)),$(addprefix $(BUILD)/workloads/,libcet.so known site_probe $(NOBODIES)))
 
-.PHONY: all help deps demo workloads test unit unit-programs integration vm-test fuzz fuzz-programs fuzz-replay bench lint fmt install clean check-build-deps
+.PHONY: all help deps demo workloads test unit unit-programs integration vm-test fuzz fuzz-programs fuzz-replay soak bench lint fmt \
+	install clean check-build-deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -148,6 +149,12 @@ vm-test: all workloads ## the integration suite inside qemu on Debian's kernels;
 	@tests/deps.sh --install vm
 	@tests/vm/run.sh $(KERNEL)
 
+# What soak.sh reads, if it was set: sudo drops the environment.
+SOAK_ENV = $(foreach v,SOAK_SECONDS SOAK_MODES SOAK_OPTIONS,$(if $($(v)),$(v)='$($(v))'))
+
+soak: all $(BUILD)/workloads/stress $(BUILD)/workloads/follow ## latency and trace for 10 minutes each at full rate (SOAK_SECONDS=600)
+	@$(SUDO) env BUILD=$(BUILD) $(SOAK_ENV) tests/soak.sh
+
 lint: compile_commands.json ## clang-format, clang-tidy, cppcheck, shellcheck, layers, drift
 	@CLANG_FORMAT=$(CLANG_FORMAT) tests/lint.sh
 
@@ -200,6 +207,9 @@ work = $(Q)mkdir -p $(@D) && $(1) -std=gnu11 -D_GNU_SOURCE -fno-builtin $(WORKLO
 $(BUILD)/workloads/%: tests/workloads/%.c Makefile
 	$(call say,WORK,$@)
 	$(call work,$(CC),-pthread)
+
+# What -k walks: some frames of its own.
+$(BUILD)/workloads/stress: WORKLOAD_FLAGS += -fno-omit-frame-pointer
 
 $(BUILD)/workloads/matrix-late: tests/workloads/matrix.c Makefile
 	$(call say,WORK,$@)

@@ -36,6 +36,12 @@ static uint64_t known_since(void *context)
 	return r->missed_ns;
 }
 
+void checks_note_losses(struct run *r)
+{
+	if (!r->heap.expects_losses && count_missed(r))
+		heap_expect_losses(&r->heap);
+}
+
 struct search {
 	uint64_t addr;
 	bool found, shared;

@@ -10,4 +10,7 @@
  */
 void checks_init(struct run *r);
 
+/* Lets the heap know once something was missed. To be called between drains of the ring. */
+void checks_note_losses(struct run *r);
+
 #endif

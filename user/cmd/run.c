@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd/checks.h"
 #include "cmd/state.h"
 #include "core/log.h"
 #include "out/json.h"
@@ -45,8 +46,10 @@ static void on_event(void *context, const struct event *e)
 static int drain(struct run *r)
 {
 	uint64_t before = timeline_now();
-	int more = session_drain(r->session, on_event, r);
+	int more;
 
+	checks_note_losses(r);
+	more = session_drain(r->session, on_event, r);
 	if (!more) {
 		timeline_advance(&r->timeline, before);
 		timeline_settle(&r->timeline);

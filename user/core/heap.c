@@ -8,6 +8,7 @@
 
 #include "core/check.h"
 #include "core/heap_pool.h"
+#include "core/heap_stale.h"
 
 #define MAX_UNDER 8 /* what is older than these will not be claimed any more */
 
@@ -34,6 +35,7 @@ static void process_fini(struct heap *h, struct heap_process *p)
 	check_fini_process(h, p);
 	table_fini(&p->blocks);
 	table_fini(&p->asides);
+	extents_fini(&p->extents);
 	table_fini(&p->pools);
 }
 
@@ -64,7 +66,8 @@ static struct heap_process *process_of(struct heap *h, uint64_t pid)
 		table_init(&p->blocks, sizeof(struct heap_key), sizeof(struct heap_block),
 			   HEAP_MAX_LIVE);
 		table_init(&p->asides, sizeof(struct aside_key), sizeof(struct aside),
-			   HEAP_MAX_LIVE);
+			   HEAP_MAX_ASIDE);
+		extents_init(&p->extents);
 		table_init(&p->pools, sizeof(uint64_t), sizeof(struct pool_state), 1 << 20);
 		check_init_process(p);
 	}
@@ -94,8 +97,8 @@ static void estimate(struct heap *h, uint64_t size, int sign)
 
 /* A block of that size at the key is live from now on, or is not any more. `state` is its pool's,
  * if any. */
-static void count_live(struct heap *h, const struct heap_key *key, struct pool_state *state,
-		       size_t row, uint64_t size, int sign)
+void heap_count_live(struct heap *h, const struct heap_key *key, struct pool_state *state,
+		     size_t row, uint64_t size, int sign)
 {
 	bool pooled = heap_key_is_pool(key);
 	struct heap_live *live = pooled ? &h->pool_rows[row].live : &h->live;
@@ -145,6 +148,12 @@ static void set_aside(struct heap *h, struct heap_process *p, const struct heap_
 	block->under++;
 }
 
+void heap_drop_asides(struct heap_process *p, const struct heap_key *key, struct heap_block *block)
+{
+	while (block->under)
+		remove_aside(p, key, block, 0);
+}
+
 static void add_block(struct heap *h, struct heap_process *p, const struct event *e,
 		      struct pool_state *state, size_t row)
 {
@@ -152,6 +161,7 @@ static void add_block(struct heap *h, struct heap_process *p, const struct event
 	struct heap_block *block;
 	bool fresh;
 
+	stale_make_room(h, p, &key, e->size);
 	block = table_insert(&p->blocks, &key, &fresh);
 	if (!block) {
 		h->refused++;
@@ -160,10 +170,10 @@ static void add_block(struct heap *h, struct heap_process *p, const struct event
 	if (state)
 		check_alloc(h, p, state, e, fresh ? NULL : block);
 	if (!fresh && !block->gone) {
-		count_live(h, &key, state, row, block->size, -1);
+		heap_count_live(h, &key, state, row, block->size, -1);
 		set_aside(h, p, &key, block);
 	}
-	count_live(h, &key, state, row, e->size, 1);
+	heap_count_live(h, &key, state, row, e->size, 1);
 	block->gone = false;
 	block->size = e->size;
 	block->since_ns = event_end_ns(e);
@@ -190,7 +200,7 @@ static bool claim_aside(struct heap *h, struct heap_process *p, const struct hea
 		h->superseded--;
 		remove_aside(p, key, block, depth);
 		if (block->gone && !block->under)
-			table_remove(&p->blocks, key);
+			stale_forget(p, key);
 		return true;
 	}
 	return false;
@@ -216,11 +226,11 @@ static bool drop_block(struct heap *h, struct heap_process *p, const struct even
 		return claim_aside(h, p, key, block, begin_ns, note);
 	note->old_known = true;
 	note->old_size = block->size;
-	count_live(h, key, state, block->pool_row, block->size, -1);
+	heap_count_live(h, key, state, block->pool_row, block->size, -1);
 	if (block->under)
 		block->gone = true;
 	else if (!state || !check_remember(h, p, state, e, block))
-		table_remove(&p->blocks, key);
+		stale_forget(p, key);
 	return true;
 }
 
@@ -330,7 +340,7 @@ static bool sweep_block(const void *key, void *value, void *context)
 		struct pool_state *state =
 			heap_key_is_pool(at) ? table_find(&s->process->pools, &at->pool) : NULL;
 
-		count_live(s->heap, at, state, block->pool_row, block->size, -1);
+		heap_count_live(s->heap, at, state, block->pool_row, block->size, -1);
 	}
 	check_forget(s->heap, s->process, block);
 	return true;
@@ -400,6 +410,11 @@ static void apply_call(struct heap *h, struct heap_process *p, const struct even
 	}
 }
 
+void heap_expect_losses(struct heap *h)
+{
+	h->expects_losses = true;
+}
+
 bool heap_apply(struct heap *h, const struct event *e, struct heap_note *note)
 {
 	struct heap_process *p;
@@ -408,6 +423,8 @@ bool heap_apply(struct heap *h, const struct event *e, struct heap_note *note)
 	check_now(h, e->ts_ns);
 	p = process_of(h, e->pid);
 	*note = (struct heap_note){0};
+	if (p && h->expects_losses && !p->mapped)
+		stale_begin(p);
 	if (!p)
 		h->refused++;
 	else if (event_is_pool(e))

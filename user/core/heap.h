@@ -26,6 +26,7 @@
 #define HEAP_MAX_CALLS EVENT_MAX_FUNCTIONS
 #define HEAP_MAX_POOLS 1024 /* distinct pool names */
 #define HEAP_MAX_LIVE  (32 << 20)
+#define HEAP_MAX_ASIDE (1 << 12) /* of a process; more threads than that are not late at once */
 
 struct heap_live {
 	uint64_t blocks, bytes;
@@ -57,7 +58,8 @@ struct heap {
 	uint64_t inherited_frees; /* the same, by forked children: of their parents' blocks, it
 				     seems */
 	uint64_t refused;         /* blocks beyond the cap of a table, not followed */
-	uint64_t superseded;      /* allocations over a live block that no late record explained */
+	uint64_t superseded; /* live blocks under an allocation that no late record explained */
+	bool expects_losses;
 	uint64_t own_functions;   /* bit i: function i hands out parts of what malloc's kin has */
 	char only_pool[65];       /* pools of other names are ignored; "": none is */
 	uint64_t events;          /* applied */
@@ -78,6 +80,14 @@ void heap_fini(struct heap *h);
 
 /* Applies one event; false when it was ignored. `note` is filled, never NULL. */
 bool heap_apply(struct heap *h, const struct event *e, struct heap_note *note);
+
+/*
+ * From now on records may be missing, and with them the ends of blocks. Two blocks cannot lie in
+ * the same place: what an allocation overlaps is gone, so that what is held live, and with it the
+ * memory it takes here, stays bounded by the heap of the target, however much is lost. A late
+ * record of such a block then finds nothing.
+ */
+void heap_expect_losses(struct heap *h);
 
 /* The row in pool_rows of pools of that name, made when new; the last one takes all names beyond
  * the cap. */

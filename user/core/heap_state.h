@@ -3,19 +3,22 @@
 #ifndef ALLOCTRACE_CORE_HEAP_STATE_H
 #define ALLOCTRACE_CORE_HEAP_STATE_H
 
+#include "core/extents.h"
 #include "core/heap.h"
 #include "core/starts.h"
 
 struct heap_process {
-	struct table blocks; /* struct heap_key -> struct heap_block */
-	struct table asides; /* struct aside_key -> block under a younger one */
-	struct table pools;  /* address of a pool -> struct pool_state */
-	struct table held;   /* address of a block that holds a pool's region -> that pool's */
-	struct table told;   /* what was found: struct told_key -> nothing */
-	uint64_t remembered; /* freed chunks among the blocks */
-	uint32_t tid;        /* of its pools' first event */
-	bool one_thread;     /* all other events of its pools are of that thread, too */
-	bool forked;         /* seen to be made, and its image is its parent's */
+	struct table blocks;    /* struct heap_key -> struct heap_block */
+	struct table asides;    /* struct aside_key -> block under a younger one */
+	struct extents extents; /* of the blocks without pools; only when `mapped` */
+	struct table pools;     /* address of a pool -> struct pool_state */
+	struct table held;      /* address of a block that holds a pool's region -> that pool's */
+	struct table told;      /* what was found: struct told_key -> nothing */
+	uint64_t remembered;    /* freed chunks among the blocks */
+	uint32_t tid;           /* of its pools' first event */
+	bool one_thread;        /* all other events of its pools are of that thread, too */
+	bool mapped;            /* since records may be missing: see heap_expect_losses */
+	bool forked;            /* seen to be made, and its image is its parent's */
 };
 
 /* Where an event belongs. */
@@ -62,6 +65,14 @@ struct pool_state {
 };
 
 _Static_assert(sizeof(struct pool_state) % 8 == 0, "a table's values are words");
+
+/* A block of that size at the key is live from now on (+1), or is not any more (-1). `state` is its
+ * pool's, if any. */
+void heap_count_live(struct heap *h, const struct heap_key *key, struct pool_state *state,
+		     size_t row, uint64_t size, int sign);
+
+/* Nobody will claim those that lay there before the block. */
+void heap_drop_asides(struct heap_process *p, const struct heap_key *key, struct heap_block *block);
 
 /* What never takes anything back: its chunks are not in use, they just lie there. */
 static inline bool heap_pool_is_arena(const struct heap *h, const struct pool_state *state)
