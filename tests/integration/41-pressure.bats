@@ -4,7 +4,7 @@
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # every test is a subshell; held, tracer and status are the helpers'
 load helpers
 
-ROUNDS=${PAIRS:-4000} # of all kinds of calls, per thread and wave: far more than 64 KiB hold
+ROUNDS=${PAIRS:-1500} # of all kinds of calls, per thread and wave: far more than 64 KiB hold
 SELF_NAME=held.out
 
 is_stopped() { grep -q '^State:.T' "/proc/$1/status"; }
