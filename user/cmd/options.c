@@ -201,7 +201,7 @@ static const struct option_row rows[] = {
 	{0, "ring-size", "SIZE", take_size, FIELD(ring_size), 4096, 1 << 30,
 	 "size of the ring buffer (default 16M), rounded up to a power of two; when it fills, less "
 	 "is shown, and all is counted"},
-	{0, "strict", NULL, take_switch, FIELD(strict), 0, 0, 
+	{0, "strict", NULL, take_switch, FIELD(strict), 0, 0,
 	 "exit with 3 when anything was lost or only counted"},
 	{0, "as-root", NULL, take_switch, FIELD(as_root), 0, 0,
 	 "run COMMAND as root, not as the user who called sudo"},
