@@ -191,6 +191,7 @@ $(BUILD)/unit/test_hazard: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libbpf)
 $(filter $(BUILD)/unit/test_functions%,$(UNIT_TESTS)): user/probe/functions.c
 $(BUILD)/unit/test_options $(BUILD)/unit/test_options_functions: user/probe/functions.c user/cmd/options.c user/cmd/choose.c user/cmd/values.c
 $(BUILD)/unit/test_values: user/cmd/values.c
+$(BUILD)/unit/test_pressure: user/probe/relief.c
 $(BUILD)/unit/test_loader: user/probe/loader.c
 $(BUILD)/unit/test_latency: $(wildcard user/out/*.c)
 $(BUILD)/unit/test_latency: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs jansson)

@@ -2,8 +2,8 @@
 /*
  * Entry points only. One program serves all functions that hand out blocks, one those that take
  * them back; the attach cookie says which function it is and where its arguments lie
- * (user/probe/functions.c is the table). The way of an event: filter, inflight, sample, stack,
- * emit.
+ * (user/probe/functions.c is the table). The way of an event: filter, inflight, sample, pressure,
+ * stack, emit.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,8 +19,10 @@
 #include "filter.bpf.h"
 #include "stack.bpf.h"
 #include "task.bpf.h"
-#include "emit.bpf.h"
 #include "sample.bpf.h"
+#include "unsent.bpf.h"
+#include "pressure.bpf.h"
+#include "emit.bpf.h"
 #include "lane.bpf.h"
 #include "arguments.bpf.h"
 #include "inflight.bpf.h"

@@ -7,6 +7,7 @@
 #define ALLOCTRACE_CONFIG_BPF_H
 
 const volatile __u32 config_own_tgid;      /* alloctrace itself, never traced */
+const volatile __u64 config_ring_bytes;    /* of the ring buffer */
 const volatile __u32 config_max_stack = 1; /* stack words an event carries, 1..WIRE_MAX_FRAMES */
 const volatile bool config_by_comm, config_by_uid, config_by_cgroup;
 const volatile char config_comm[WIRE_COMM_LEN]; /* zero-padded, as the kernel has it */
@@ -34,6 +35,9 @@ bool gate_open;
 
 /* Median window of a function that does nothing, by class, in ns: what --why leaves out. */
 __u64 probe_cost[16];
+
+/* The level at which calls are sent, and since when: event.h, enum wire_pressure. */
+__u64 pressure;
 
 /* Bit i: calls of class i have returned, and are to be corrected. */
 __u32 classes_seen;
@@ -121,14 +125,32 @@ struct {
 	__type(value, struct wire_lane);
 } lanes SEC(".maps");
 
-/* With config_sample_bytes or config_lanes, the books of all calls, by row of the table of
- * functions. */
+/* By row of the table of functions. With config_sample_bytes or config_lanes, the books of all
+ * calls; else of those that did not get into the ring. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 64);
 	__type(key, __u32);
 	__type(value, struct wire_totals);
 } totals SEC(".maps");
+
+/* The books of pools' operations that did not get into the ring. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 14);
+	__type(key, struct wire_pool_key);
+	__type(value, struct wire_pool_totals);
+} unsent_pools SEC(".maps");
+
+/* When the pool at that address was made. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 16);
+	__type(key, struct sample_key);
+	__type(value, __u64);
+} births SEC(".maps");
 
 /*
  * Atomic although per CPU: a uprobe's program may be preempted by another one on the same CPU

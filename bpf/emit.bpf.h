@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Puts a finished record into the ring, or counts why it could not. */
+/* Puts a finished record into the ring, or counts what is not there and why. */
 #ifndef ALLOCTRACE_EMIT_BPF_H
 #define ALLOCTRACE_EMIT_BPF_H
 
@@ -34,15 +34,23 @@ static __always_inline void event_begin(struct wire_event *e, __u64 pid_tgid, __
  */
 static __always_inline void emit(struct call *call, __u64 bytes)
 {
-	if (bpf_ringbuf_output(&events, &call->event, bytes, BPF_RB_NO_WAKEUP))
-		count(WIRE_LOST_RING_FULL);
+	if (!bpf_ringbuf_output(&events, &call->event, bytes, BPF_RB_NO_WAKEUP))
+		return;
+	unsent_count(&call->event);
+	count(WIRE_LOST_RING_FULL);
 }
 
-/* Sends the record with its caller and, where asked for, the frames above. */
+/* Sends the record with its caller and, where asked for, the frames above; or counts the call. */
 static __always_inline void emit_with_stack(struct call *call, struct pt_regs *ctx)
 {
-	__u32 frames = stack_walk(call, ctx);
+	__u32 frames;
 
+	if (!pressure_admits(&call->event)) {
+		unsent_count(&call->event);
+		count(WIRE_COUNTED_ONLY);
+		return;
+	}
+	frames = stack_walk(call, ctx);
 	if (frames > WIRE_MAX_FRAMES)
 		frames = WIRE_MAX_FRAMES;
 	call->event.frames = frames;

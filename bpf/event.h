@@ -17,10 +17,11 @@
 
 #include <linux/types.h>
 
-#define WIRE_VERSION    2
+#define WIRE_VERSION    3
 #define WIRE_COMM_LEN   16
 #define WIRE_NAME_LEN   64
 #define WIRE_MAX_FRAMES 128 /* the caller and 127 above it */
+#define WIRE_OTEL_POOL  1   /* OpenTelemetry's pool, which has no address */
 
 enum wire_kind {
 	WIRE_ALLOC = 1,
@@ -30,7 +31,20 @@ enum wire_kind {
 	WIRE_POOL_ALLOC = 5,
 	WIRE_POOL_FREE = 6,
 	WIRE_POOL_DESTROY = 7,
+	WIRE_PRESSURE = 8, /* no call: what follows is sent at another level */
 };
+
+/*
+ * How much of what happens is sent: the ring is filling, or is not. The kernel side keeps level and
+ * beginning in one word: WIRE_PRESSURE_LEVEL masks the level, the rest is the time in ns.
+ */
+enum wire_pressure {
+	WIRE_WHOLE,   /* every call */
+	WIRE_SAMPLED, /* those of one block in 16; all are counted */
+	WIRE_COUNTS,  /* none; all are counted */
+};
+
+#define WIRE_PRESSURE_LEVEL 3ULL
 
 enum wire_flags {
 	WIRE_FAILED = 1 << 0,       /* the call returned an error */
@@ -53,6 +67,8 @@ enum wire_counter {
 	WIRE_MAIN_LEFT,        /* main threads that left while others of their process went on */
 	WIRE_UNTRACKED,        /* sampled blocks whose free will not be known: the map was full */
 	WIRE_UNFOLLOWED,       /* children that could not be followed: the map was full */
+	WIRE_COUNTED_ONLY,     /* calls that were counted and not sent: the ring was filling */
+	WIRE_UNCOUNTED,        /* calls of pools that were not even counted: the map was full */
 	WIRE_NR_COUNTERS,
 };
 
@@ -120,10 +136,24 @@ struct wire_lane {
 	__u64 times[WIRE_NR_CAUSES], ns[WIRE_NR_CAUSES];
 };
 
-/* With --sample-bytes, and where calls are added up: the books of one function, kept by the kernel
- * side for all its calls. */
+/* The books of one function. With --sample-bytes, and where calls are added up, of all its calls;
+ * else of those that are not in the ring, for whatever reason. */
 struct wire_totals {
 	__u64 count, bytes, failed, null, freed;
+};
+
+/* The same of a pool's operations that are not in the ring. */
+struct wire_pool_key {
+	__u32 tgid;
+	__u32 reserved;
+	__u64 pool;
+	__u64 birth_ns; /* ts_ns of its WIRE_POOL_CREATE, 0: not seen; an address may come again */
+};
+
+struct wire_pool_totals {
+	struct wire_totals alloc, free;
+	__u64 weighted_bytes;       /* what the allocations stand for … */
+	__u64 weighted_thousandths; /* … and how many, in thousandths */
 };
 
 struct wire_event {
@@ -154,7 +184,11 @@ struct wire_event {
 #define wire_pool_chunk_count old_addr
 #define wire_pool_site        weighted_bytes /* the probe's own address, as if it returned there */
 
+/* A change of the level has one word to say. */
+#define wire_pressure_level size
+
 _Static_assert(sizeof(struct wire_lane_key) == 40, "the wire has no hidden padding");
+_Static_assert(sizeof(struct wire_pool_key) == 24, "the wire has no hidden padding");
 _Static_assert(sizeof(struct wire_event) == 104, "the wire has no hidden padding");
 _Static_assert(__builtin_offsetof(struct wire_event, ts_ns) == 16,
 	       "the wire has no hidden padding");

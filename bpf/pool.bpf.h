@@ -63,6 +63,7 @@ static __always_inline int pool_created(struct pt_regs *ctx)
 	call->event.flags |= WIRE_NOT_MEASURED;
 	__builtin_memset(call->stack, 0, WIRE_NAME_LEN);
 	bpf_probe_read_user_str(call->stack, WIRE_NAME_LEN, (void *)pool_arg(ctx, 1));
+	unsent_birth(&call->event);
 	emit(call, sizeof(call->event) + WIRE_NAME_LEN);
 	return 0;
 }
@@ -162,8 +163,6 @@ static __always_inline int pool_reported(struct pt_regs *ctx)
  * weighted_bytes) and otel_memory:free(ptr). The allocator samples by itself and says what each
  * sample stands for. One pool a process.
  */
-#define OTEL_POOL 1
-
 static __always_inline struct call *otel_begin(struct pt_regs *ctx, __u8 kind)
 {
 	struct call *call = pool_begin(ctx, kind);
@@ -171,7 +170,7 @@ static __always_inline struct call *otel_begin(struct pt_regs *ctx, __u8 kind)
 	if (!call)
 		return NULL;
 	call->event.addr = call->event.pool; /* the first argument */
-	call->event.pool = OTEL_POOL;
+	call->event.pool = WIRE_OTEL_POOL;
 	call->event.flags |= WIRE_OTEL;
 	return call;
 }
@@ -206,7 +205,9 @@ static __always_inline int pool_destroyed(struct pt_regs *ctx)
 
 	if (!call)
 		return 0;
-	return pool_end(ctx, call, 0, 0);
+	pool_end(ctx, call, 0, 0);
+	unsent_death(&call->event);
+	return 0;
 }
 
 #endif

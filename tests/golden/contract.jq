@@ -242,7 +242,8 @@ def check_books($n):
              late_probes: "whole", late_ns: "whole", inherited_frees: "whole",
              live_of_ended: "object", live_estimated: "object", sample_bytes: "whole",
              calls_counted: "whole", command: "text", findings: "object", findings_seen: "object",
-             findings_doubtful: "whole", findings_refused: "whole"};
+             findings_doubtful: "whole", findings_refused: "whole", counted_only: "whole",
+             uncounted: "whole", pressure: "object", live_inexact: "yes"};
         ["calls", "lost", "events", "entered", "in_flight"]),
   (.calls[] | check($n; total_types; ["count"]), together($n; ["weighted_bytes", "weighted_count"])),
   ((.live // empty) | check($n; live_types; ["blocks", "bytes"])),
@@ -264,13 +265,26 @@ def check_books($n):
                       malformed: "whole", total: "whole"}; ["ring_full", "total"])),
   (if .lost.total == .lost.ring_full + .lost.map_full + .lost.unpaired + .lost.malformed
    then empty else error("line \($n): the losses do not sum to total") end),
-  (if .entered == .events + .lost.total + .in_flight then empty
-   else error("line \($n): events + lost + in flight is not what entered") end);
+  (if .entered == .events + .lost.total + (.counted_only // 0) + .in_flight then empty
+   else error("line \($n): events + lost + counted only + in flight is not what entered") end),
+  ((.pressure // empty) | check($n; {times: "whole", sampled_ns: "whole", counts_ns: "whole"};
+                                ["times", "sampled_ns", "counts_ns"])),
+  (if .live and (.live_inexact // false) != ((.counted_only // 0) + .lost.total > .lost.unpaired)
+   then error("line \($n): what is live is exact, or is not") else empty end);
+
+def check_pressure($n):
+  check($n; {type: "text", level: "text", ts_ns: "whole", one_in: "whole", counted_only: "whole", lasted_ns: "whole"};
+        ["level", "ts_ns"]),
+  (if .level | IN("whole", "sampled", "counts") then empty else error("line \($n): level \(.level)") end),
+  (if (.level == "sampled") == has("one_in") then empty else error("line \($n): one in how many") end),
+  together($n; ["counted_only", "lasted_ns"]),
+  (if (.level == "whole") == has("counted_only") then empty else error("line \($n): what was only counted") end);
 
 def check_line($n; $compare):
   if .type == "start" then check_start($n)
   elif .type == "event" then check_event($n)
   elif .type == "finding" then check_finding($n)
+  elif .type == "pressure" then check_pressure($n)
   elif .type == "histogram" and $compare then check_lane($n)
   elif .type == "histogram" then check_histogram($n)
   elif .type == "calibration" then check_calibration($n)

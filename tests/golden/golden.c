@@ -10,6 +10,7 @@
 
 #include "compare.h"
 #include "core/heap.h"
+#include "core/unsent.h"
 #include "lanes.h"
 
 #define START   1000000000000ULL /* ns since boot when the gate opened */
@@ -40,7 +41,9 @@ struct run {
 	const struct event_totals *calls; /* NULL: as the events have them */
 	const struct given *lanes;        /* NULL: none */
 	uint64_t sample_bytes;
-	bool checks; /* of pools */
+	bool checks;                                 /* of pools */
+	const struct event_totals *unsent;           /* by function; NULL: none */
+	const struct event_pool_totals *unsent_pool; /* of POOL; NULL: none */
 	struct report interim, final;
 };
 
@@ -131,63 +134,7 @@ static const struct run all_calls = {
 		  .fate = "killed by SIGSEGV (core dumped)"},
 };
 
-/*
- * With --sample-bytes 4096: of each call whether its blocks are followed; a pool of OpenTelemetry,
- * whose maker samples, and one that does not. The sizes are such that what they stand for is the
- * same whatever C library computes it: 1 - e^(-size / 4096) is very near to a double.
- */
-static struct event sampled[] = {
-	{EVENT_ALLOC, MALLOC, .measured = true, .ts_ns = 100, .latency_ns = 1500, .size = 768,
-	 .addr = 0x55d0c0a80100},
-	{EVENT_ALLOC, MALLOC, .measured = true, .ts_ns = 110, .latency_ns = 1500, .size = 208,
-	 .align = 64, .addr = 0x55d0c0a80500},
-	{EVENT_FREE, FREE, .ts_ns = 120, .addr = 0x55d0c0a80100},
-	{EVENT_FREE, FREE, .ts_ns = 130, .addr = 0x55d0c0a80500},
-	/* after the first interim report: nothing is live */
-	{EVENT_ALLOC, MALLOC, .measured = true, .ts_ns = 200, .latency_ns = 1500, .size = 1016,
-	 .addr = 0x55d0c0a81000},
-	{EVENT_REALLOC, REALLOC, .measured = true, .new_unsampled = true, .ts_ns = 210,
-	 .latency_ns = 1600, .size = 1136, .old_addr = 0x55d0c0a81000, .addr = 0x55d0c0a82000},
-	{EVENT_REALLOC, REALLOC, .measured = true, .old_unsampled = true, .ts_ns = 220,
-	 .latency_ns = 1700, .size = 2304, .old_addr = 0x55d0c0a82000, .addr = 0x55d0c0a83000},
-	{EVENT_REALLOC, REALLOC, .measured = true, .ts_ns = 230, .latency_ns = 1700, .size = 2048,
-	 .old_addr = 0x55d0c0a83000, .addr = 0x55d0c0a83000},
-	{EVENT_ALLOC, CALLOC, .measured = true, .ts_ns = 240, .latency_ns = 800, .size = 480,
-	 .failed = true},
-	{EVENT_ALLOC, CALLOC, .measured = true, .ts_ns = 250, .latency_ns = 9000, .size = 1 << 20,
-	 .addr = 0x7f12a4b00010},
-	{EVENT_POOL_ALLOC, 0, .otel = true, .ts_ns = 300, .pool = OTEL, .size = 512,
-	 .addr = 0x7f0000001000, .weighted_bytes = 65536},
-	{EVENT_POOL_ALLOC, 0, .otel = true, .ts_ns = 310, .pool = OTEL, .size = 1024,
-	 .addr = 0x7f0000002000, .weighted_bytes = 524288, .stack = {NO_LINE}},
-	{EVENT_POOL_ALLOC, 0, .otel = true, .ts_ns = 315, .pool = OTEL, .size = 2048,
-	 .weighted_bytes = 524288, .failed = true}, /* obtains nothing: stands for nothing */
-	{EVENT_POOL_FREE, 0, .otel = true, .ts_ns = 320, .pool = OTEL, .addr = 0x7f0000001000},
-	{EVENT_POOL_ALLOC, 0, .measured = true, .ts_ns = 330, .latency_ns = 48, .pool = NO_NAME,
-	 .size = 160, .addr = 0x55d0c0aa0100},
-};
-
-/* All calls, those that were no event as well. */
-static const struct event_totals sampled_calls[FUNCTIONS] = {
-	[MALLOC] = {.count = 1000, .bytes = 123456789, .failed = 1},
-	[CALLOC] = {.count = 20, .bytes = 1050000, .failed = 2},
-	[REALLOC] = {.count = 300, .bytes = 70000, .freed = 4},
-	[FREE] = {.count = 990, .null = 5},
-	[POSIX_MEMALIGN] = {.count = 6, .bytes = 7000}, /* not one of them sampled */
-};
-
-static const struct step sampled_steps[] = {{4, TICK, 0}, NEVER};
-
-static const struct run sampled_run = {
-	.events = sampled,
-	.count = COUNT(sampled),
-	.steps = sampled_steps,
-	.calls = sampled_calls,
-	.sample_bytes = 4096,
-	.interim = {.elapsed_ns = 1000000000, .counters = {[EVENT_ENTERED] = 4}},
-	.final = {.elapsed_ns = 2000000000,
-		  .counters = {[EVENT_ENTERED] = COUNT(sampled), [EVENT_UNTRACKED] = 2}},
-};
+#include "sampled.h"
 
 /* With --follow: a container's process, a child that ends, another one with its number. */
 static struct event family[] = {
@@ -234,9 +181,10 @@ static const struct run family_run = {
 		  .fate = "exited with 0"},
 };
 
-#include "wrongs.h"
-
 static const struct step no_steps[] = {NEVER};
+
+#include "wrongs.h"
+#include "filling.h"
 
 static const struct run wrongs_run = {
 	.events = wrongs,
@@ -312,6 +260,22 @@ static struct run_info info = {
 
 static struct lanes lanes;
 static const struct given no_lanes;
+static struct unsent unsent;
+static struct pressure pressure;
+static struct event_totals all[EVENT_MAX_FUNCTIONS];
+
+/* The books of what was no event, as the kernel side has them. */
+static const struct event_totals *count_unsent(const struct run *run, const struct heap *h)
+{
+	const struct event_pool pool = {PID, 0, POOL, run->events[0].ts_ns};
+
+	unsent_clear(&unsent);
+	unsent_add(&unsent, &pool, run->unsent_pool);
+	memcpy(all, h->calls, sizeof(all));
+	for (size_t i = 0; i < FUNCTIONS; i++)
+		event_totals_add(&all[i], &run->unsent[i]);
+	return all;
+}
 
 /* What lies behind the report lives until the next one. */
 static struct report report_of(const struct run *run, const struct heap *h, bool final)
@@ -321,6 +285,9 @@ static struct report report_of(const struct run *run, const struct heap *h, bool
 
 	report.heap = h;
 	report.calls = run->calls ? run->calls : h->calls;
+	if (run->unsent)
+		report.calls = count_unsent(run, h);
+	report.pressure = &pressure;
 	report.events = h->events + h->ignored;
 	report.final = final;
 	lanes_clear(&lanes);
@@ -352,12 +319,31 @@ static void tell(void *sink, const struct finding *f)
 	s->ops->finding(s, f);
 }
 
+/* Of a mark, size is the number of calls that were only counted until then. */
+static void take_event(struct sink *s, struct heap *h, const struct event *e)
+{
+	struct pressure_change change;
+	struct heap_note note;
+
+	if (e->kind == EVENT_PRESSURE) {
+		if (pressure_apply(&pressure, e, e->size, &change))
+			s->ops->pressure(s, &change);
+		return;
+	}
+	if (!heap_apply(h, e, &note))
+		return;
+	if (e->kind == EVENT_POOL_CREATE)
+		unsent_learn(&unsent, e, note.row);
+	if (s->ops->event)
+		s->ops->event(s, e, &note);
+}
+
 static void play(struct sink *s, struct heap *h, const struct run *run)
 {
 	const struct step *step = run->steps;
-	struct heap_note note;
 	struct report report;
 
+	unsent_init(&unsent, h);
 	h->sample_bytes = run->sample_bytes;
 	h->findings.on_finding = run->checks ? tell : NULL;
 	h->findings.context = s;
@@ -366,13 +352,14 @@ static void play(struct sink *s, struct heap *h, const struct run *run)
 	for (size_t i = 0; i <= run->count; i++) {
 		while (step->before == i)
 			take_step(s, h, run, step++);
-		if (i < run->count && heap_apply(h, &run->events[i], &note) && s->ops->event)
-			s->ops->event(s, &run->events[i], &note);
+		if (i < run->count)
+			take_event(s, h, &run->events[i]);
 	}
 	heap_settle_findings(h, UINT64_MAX);
 	report = report_of(run, h, true);
 	if (s->ops->finish)
 		s->ops->finish(s, &report);
+	unsent_fini(&unsent);
 }
 
 /* A run that was to see one pool, and met another. */
@@ -424,6 +411,8 @@ static const struct {
 	{"family.json", &json_trace_sink, &family_run, false},
 	{"findings.text", &text_trace_sink, &wrongs_run, false},
 	{"findings.json", &json_trace_sink, &wrongs_run, true},
+	{"filling.text", &text_trace_sink, &filling_run, false},
+	{"filling.json", &json_trace_sink, &filling_run, false},
 	{"little.text", &text_latency_sink, NULL, false},
 	{"little.json", &json_trace_sink, NULL, false},
 };

@@ -103,9 +103,9 @@ release_held() { exec 7>&-; }
 # summary FILTER [FILE]: the books of a JSON trace, through jq.
 summary() { tail -n 1 "${2:-$TRACE}" | jq -r "$1"; }
 
-# balanced [FILE]: whether calls that began = events + lost + still open.
+# balanced [FILE]: whether calls that began = events + lost + only counted + still open.
 balanced() {
-	[ "$(summary '.entered == .events + .lost.total + .in_flight' "${1:-$TRACE}")" = true ]
+	[ "$(summary '.entered == .events + .lost.total + (.counted_only // 0) + (.in_flight // 0)' "${1:-$TRACE}")" = true ]
 }
 
 # truth KEY FILE: the number that a workload printed as "truth KEY=N".

@@ -116,7 +116,7 @@ static void test_nothing_new(void **state)
 static void test_bytes(void **state)
 {
 	static const unsigned char bytes[] = {
-		2,    5,    63,   0x30, 1,    0,    0, 0, /* version … frames, reserved */
+		3,    5,    63,   0x30, 1,    0,    0, 0, /* version … frames, reserved */
 		0x73, 0x10, 0,    0,    0x74, 0x10, 0, 0, /* tgid, tid */
 		8,    7,    6,    5,    4,    3,    2, 1, /* ts_ns */
 		0x61, 6,    0,    0,    0,    0,    0, 0, /* latency_ns */
@@ -150,6 +150,45 @@ static void test_bytes(void **state)
 }
 
 /* Text that fills its field has no NUL on the wire, and has one in the view. */
+/* A change of the level: its own two words, whatever else lies there. */
+static void test_pressure(void **state)
+{
+	struct event e;
+
+	(void)state;
+	for (uint64_t level = WIRE_WHOLE; level <= WIRE_COUNTS; level++) {
+		struct wire_event w = sample(WIRE_PRESSURE, 0);
+
+		w.wire_pressure_level = level;
+		memset(&e, 0xa5, sizeof(e));
+		assert_int_equal(decode(&e, &w), 0);
+		assert_int_equal(e.kind, EVENT_PRESSURE);
+		assert_int_equal(e.level, level);
+		assert_int_equal(e.ts_ns, w.ts_ns);
+		assert_false(event_is_pool(&e));
+		assert_int_equal(e.pid + e.size + e.addr + e.frames, 0);
+		assert_string_equal(e.comm, "");
+		w.frames = 1;
+		assert_int_equal(decode(&e, &w), -EINVAL);
+		w.frames = 0;
+		w.wire_pressure_level += 3;
+		assert_int_equal(decode(&e, &w), -EINVAL);
+	}
+}
+
+/* The word that both sides share: to the level and, but for 4 ns, to its beginning. */
+static void test_level_word(void **state)
+{
+	(void)state;
+	for (enum event_level level = EVENT_WHOLE; level < EVENT_NR_LEVELS; level++) {
+		uint64_t word = event_level_word(level, 0x123456789abcdef7);
+
+		assert_int_equal(event_word_level(word), level);
+		assert_int_equal(event_word_since(word), 0x123456789abcdef4);
+	}
+	assert_int_equal(event_word_level(0), EVENT_WHOLE);
+}
+
 static void test_full_text(void **state)
 {
 	struct wire_event w = sample(WIRE_POOL_CREATE, 0);
@@ -277,7 +316,8 @@ int main(void)
 		cmocka_unit_test(test_bytes),        cmocka_unit_test(test_full_text),
 		cmocka_unit_test(test_all_depths),   cmocka_unit_test(test_unaligned),
 		cmocka_unit_test(test_times),        cmocka_unit_test(test_cookie),
-		cmocka_unit_test(test_cookie_alone),
+		cmocka_unit_test(test_cookie_alone), cmocka_unit_test(test_pressure),
+		cmocka_unit_test(test_level_word),
 	};
 
 	return cmocka_run_group_tests_name("event", tests, NULL, NULL);

@@ -30,7 +30,7 @@ static void test_wrong_version(void **state)
 		struct wire_event w = sample(WIRE_ALLOC, 1);
 
 		w.version = (uint8_t)version;
-		assert_int_equal(decode(&e, &w), version == 2 ? 0 : -EPROTO);
+		assert_int_equal(decode(&e, &w), version == 3 ? 0 : -EPROTO);
 	}
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Doubts, from what the run knows: records that were lost, filters that let only a part be seen,
- * memory that others write to as well.
+ * Doubts, from what the run knows: records that were lost or not sent, filters that let only a part
+ * be seen, memory that others write to as well.
  */
 #include "cmd/checks.h"
 
@@ -14,14 +14,15 @@ static void on_finding(void *context, const struct finding *f)
 	r->sink.ops->finding(&r->sink, f);
 }
 
-/* All that says that something was not seen. It never shrinks. */
+/* All that says that something was not seen one by one. It never shrinks. */
 static uint64_t count_missed(struct run *r)
 {
 	struct report report = {.malformed = session_malformed(r->session)};
 
 	session_counters(r->session, report.counters);
-	return report_lost(&report) + report.counters[EVENT_MAIN_LEFT] +
-	       report.counters[EVENT_UNFOLLOWED] + r->timeline.lost;
+	return report_lost(&report) + report.counters[EVENT_COUNTED_ONLY] +
+	       report.counters[EVENT_MAIN_LEFT] + report.counters[EVENT_UNFOLLOWED] +
+	       r->timeline.lost;
 }
 
 /* The counters first and the clock then: the answer is younger than every loss it knows of. */

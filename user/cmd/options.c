@@ -199,8 +199,10 @@ static const struct option_row rows[] = {
 	{0, "max-stack", "N", take_size, FIELD(max_stack), 1, 127,
 	 "depth of -k, 1 to 127 (default 127)"},
 	{0, "ring-size", "SIZE", take_size, FIELD(ring_size), 4096, 1 << 30,
-	 "size of the ring buffer (default 16M), rounded up to a power of two"},
-	{0, "strict", NULL, take_switch, FIELD(strict), 0, 0, "exit with 3 when anything was lost"},
+	 "size of the ring buffer (default 16M), rounded up to a power of two; when it fills, less "
+	 "is shown, and all is counted"},
+	{0, "strict", NULL, take_switch, FIELD(strict), 0, 0,
+	 "exit with 3 when anything was lost or only counted"},
 	{0, "as-root", NULL, take_switch, FIELD(as_root), 0, 0,
 	 "run COMMAND as root, not as the user who called sudo"},
 	{0, "exit-status", NULL, take_switch, FIELD(exit_status), 0, 0,
@@ -437,6 +439,6 @@ void options_print_help(void)
 	fputs("\nSizes take K, M, G. Ctrl-C ends the run and prints the report; SIGUSR1 prints an "
 	      "interim one.\n"
 	      "Exit: 0 done; 1 it could not do it; 2 the command line is wrong; 3 --strict and "
-	      "something was lost.\n",
+	      "something was lost or only counted.\n",
 	      stdout);
 }

@@ -23,18 +23,36 @@
 #define SWEEP_NS       10000000000ULL
 #define MAX_WAIT       (OPTIONS_MAX_PIDS + 3)
 
+/* The ring is filling, or is not any more: said at the very place. */
+static void on_pressure(struct run *r, const struct event *e)
+{
+	uint64_t counters[EVENT_NR_COUNTERS] = {0};
+	struct pressure_change change;
+
+	session_counters(r->session, counters);
+	if (pressure_apply(&r->pressure, e, counters[EVENT_COUNTED_ONLY], &change) &&
+	    r->sink.ops->pressure)
+		r->sink.ops->pressure(&r->sink, &change);
+}
+
 static void on_event(void *context, const struct event *e)
 {
 	struct run *r = context;
 	struct heap_note note;
 
 	timeline_advance(&r->timeline, e->ts_ns);
+	if (e->kind == EVENT_PRESSURE) {
+		on_pressure(r, e);
+		return;
+	}
 	if (!r->pid_count || !r->timeline.watch)
 		symbolizer_add_process(r->symbolizer, (pid_t)e->pid);
 	if (!heap_apply(&r->heap, e, &note))
 		return;
 	if (e->kind == EVENT_POOL_CREATE && options_add_up(r->options))
 		measure_name_pool(&r->measure, e, note.row);
+	else if (e->kind == EVENT_POOL_CREATE)
+		unsent_learn(&r->unsent, e, note.row);
 	if (r->sink.ops->event)
 		r->sink.ops->event(&r->sink, e, &note);
 }
@@ -77,18 +95,42 @@ static void count_added(struct run *r, struct report *report)
 	}
 }
 
+static int add_pool(void *context, const struct event_pool *pool, const struct event_pool_totals *t)
+{
+	unsent_add(context, pool, t);
+	return 0;
+}
+
+/* What was not sent belongs to the books as well. The counters have been read: see
+ * session_totals. */
+static void count_unsent(struct run *r)
+{
+	int err;
+
+	if (options_add_up(r->options))
+		return;
+	unsent_clear(&r->unsent);
+	err = session_pools(r->session, add_pool, &r->unsent);
+	if (!err && !r->options->sample_bytes)
+		err = session_totals(r->session, r->totals);
+	if (err)
+		log_warn("cannot read what has been counted: %s", strerror(-err));
+	for (size_t i = 0; i < EVENT_MAX_FUNCTIONS && !r->options->sample_bytes; i++)
+		event_totals_add(&r->totals[i], &r->heap.calls[i]);
+}
+
 static void fill_report(struct run *r, struct report *report, bool final)
 {
 	uint64_t settled;
-	bool totals = r->options->sample_bytes || options_add_up(r->options);
 
-	if (totals)
+	if (r->options->sample_bytes || options_add_up(r->options))
 		session_totals(r->session, r->totals);
 	*report = (struct report){
 		.heap = &r->heap,
 		.lanes = &r->measure.lanes,
 		.calibration = &r->measure.calibration,
-		.calls = totals ? r->totals : r->heap.calls,
+		.calls = r->totals,
+		.pressure = &r->pressure,
 		.events = r->heap.events + r->heap.ignored,
 		.late = r->late,
 		.late_ns = r->late_ns,
@@ -98,7 +140,8 @@ static void fill_report(struct run *r, struct report *report, bool final)
 	};
 	session_counters(r->session, report->counters);
 	count_added(r, report);
-	settled = report->events + report_lost(report);
+	count_unsent(r);
+	settled = report->events + report_lost(report) + report->counters[EVENT_COUNTED_ONLY];
 	if (report->counters[EVENT_ENTERED] > settled)
 		report->in_flight = report->counters[EVENT_ENTERED] - settled;
 }
@@ -199,7 +242,7 @@ static void sweep(struct run *r, uint64_t now)
 	if (now < r->next_sweep_ns)
 		return;
 	r->next_sweep_ns = now + SWEEP_NS;
-	session_forget_samples(r->session, has_ended);
+	session_forget(r->session, has_ended);
 	if (!r->pid_count || r->options->follow)
 		target_let_go(&r->attacher);
 }
@@ -279,10 +322,15 @@ static int exit_code(const struct run *r, const struct report *report)
 		log_warn("%" PRIu64 " of %" PRIu64 " calls were lost", report_lost(report),
 			 report->counters[EVENT_ENTERED]);
 	}
+	if (report->counters[EVENT_COUNTED_ONLY])
+		log_warn("%" PRIu64 " of %" PRIu64 " calls were only counted and not shown: the "
+			 "ring buffer was filling (try a larger --ring-size)",
+			 report->counters[EVENT_COUNTED_ONLY], report->counters[EVENT_ENTERED]);
 	if (report_is_blind(report))
 		log_warn("threads or children went on that could not be followed: what these "
 			 "called was not seen");
-	if (r->options->strict && (report_lost(report) || report_is_blind(report)))
+	if (r->options->strict && (report_lost(report) || report->counters[EVENT_COUNTED_ONLY] ||
+				   report_is_blind(report)))
 		return EXIT_LOST;
 	return r->options->exit_status ? child_exit_code(&r->child) : EXIT_DONE;
 }

@@ -170,6 +170,7 @@ static int prepare(struct run *r)
 		return err;
 	if (heap_init(&r->heap))
 		return say(-ENOMEM, "out of memory", "");
+	unsent_init(&r->unsent, &r->heap);
 	strcpy(r->heap.only_pool, o->functions.pool_name);
 	r->heap.sample_bytes = o->sample_bytes;
 	timeline_init(&r->timeline, r->symbolizer, &r->heap);
@@ -453,6 +454,7 @@ void setup_undo(struct run *r)
 	session_free(r->session);
 	measure_fini(&r->measure);
 	timeline_fini(&r->timeline);
+	unsent_fini(&r->unsent);
 	heap_fini(&r->heap);
 	symbolizer_free(r->symbolizer);
 	signals_fini(&r->signals);

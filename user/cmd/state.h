@@ -11,6 +11,8 @@
 #include "cmd/output.h"
 #include "cmd/signals.h"
 #include "cmd/timeline.h"
+#include "core/pressure.h"
+#include "core/unsent.h"
 #include "out/sink.h"
 #include "probe/session.h"
 #include "probe/target.h"
@@ -28,6 +30,8 @@ struct run {
 	struct target_attacher attacher;
 	struct sink sink;
 	struct measure measure; /* of commands that add up */
+	struct unsent unsent;   /* pools of the others */
+	struct pressure pressure;
 	struct run_info info;
 	const char *names[HEAP_MAX_CALLS];
 	struct utsname kernel;
@@ -35,7 +39,7 @@ struct run {
 	int pidfds[OPTIONS_MAX_PIDS]; /* -1: it has ended */
 	size_t pid_count;
 	struct child child;
-	struct event_totals totals[EVENT_MAX_FUNCTIONS]; /* with --sample-bytes */
+	struct event_totals totals[EVENT_MAX_FUNCTIONS]; /* of all calls, for the report at hand */
 	uint64_t refused_told; /* functions without a row, as the user knows of them */
 	uint64_t missed,
 		missed_ns;      /* what was not seen, as checks.c counts it; when it last grew */

@@ -8,11 +8,17 @@
 #include "bpf/event.h"
 
 _Static_assert((int)EVENT_ALLOC == (int)WIRE_ALLOC, "kinds travel unchanged");
-_Static_assert((int)EVENT_POOL_DESTROY == (int)WIRE_POOL_DESTROY, "kinds travel unchanged");
+_Static_assert((int)EVENT_PRESSURE == (int)WIRE_PRESSURE, "kinds travel unchanged");
+_Static_assert((int)EVENT_COUNTS == (int)WIRE_COUNTS, "levels travel unchanged");
+_Static_assert((int)EVENT_NR_LEVELS <= (int)WIRE_PRESSURE_LEVEL, "a level fits into its word");
 _Static_assert((int)EVENT_ENTERED == (int)WIRE_ENTERED, "counters travel unchanged");
 _Static_assert((int)EVENT_NR_COUNTERS == (int)WIRE_NR_COUNTERS, "counters travel unchanged");
+_Static_assert(EVENT_OTEL_POOL == WIRE_OTEL_POOL, "numbers travel unchanged");
 _Static_assert(EVENT_MAX_FRAMES == WIRE_MAX_FRAMES, "a view holds the longest stack");
 _Static_assert(sizeof(struct event_totals) == sizeof(struct wire_totals),
+	       "totals travel unchanged");
+_Static_assert(sizeof(struct event_pool) == sizeof(struct wire_pool_key), "keys travel unchanged");
+_Static_assert(sizeof(struct event_pool_totals) == sizeof(struct wire_pool_totals),
 	       "totals travel unchanged");
 
 _Static_assert(EVENT_LANE_KEY == sizeof(struct wire_lane_key), "the size of a map's key");
@@ -39,11 +45,13 @@ static int check(const struct wire_event *w, size_t len)
 {
 	if (w->version != WIRE_VERSION)
 		return -EPROTO;
-	if (w->kind < WIRE_ALLOC || w->kind > WIRE_POOL_DESTROY)
+	if (w->kind < WIRE_ALLOC || w->kind > WIRE_PRESSURE)
 		return -EINVAL;
 	if (w->function >= EVENT_MAX_FUNCTIONS || w->reserved || w->flags & ~WIRE_ALL_FLAGS)
 		return -EINVAL;
 	if (w->kind == WIRE_POOL_CREATE && w->frames)
+		return -EINVAL;
+	if (w->kind == WIRE_PRESSURE && (w->frames || w->wire_pressure_level > WIRE_COUNTS))
 		return -EINVAL;
 	if (w->frames > WIRE_MAX_FRAMES || len != sizeof(*w) + tail_length(w))
 		return -EINVAL;
@@ -98,7 +106,12 @@ int event_decode(struct event *e, const void *data, size_t len)
 	err = check(&w, len);
 	if (err)
 		return err;
+	if (w.kind == WIRE_PRESSURE) {
+		event_make_pressure(e, (enum event_level)w.wire_pressure_level, w.ts_ns);
+		return 0;
+	}
 	e->kind = (enum event_kind)w.kind;
+	e->level = EVENT_WHOLE;
 	e->function = w.function;
 	e->failed = w.flags & WIRE_FAILED;
 	e->by_realloc = w.flags & WIRE_BY_REALLOC;
@@ -182,6 +195,26 @@ uint64_t event_cookie(unsigned int function, const struct event_args *args,
 	       WIRE_COOKIE_ARG(args->ptr, WIRE_ARG_PTR) | WIRE_COOKIE_ARG(args->out, WIRE_ARG_OUT) |
 	       WIRE_COOKIE_ARG(args->returns_size, WIRE_ARG_RETURNS_SIZE) |
 	       WIRE_COOKIE_ARG(args->paired, WIRE_ARG_PAIRED);
+}
+
+uint64_t event_level_word(enum event_level level, uint64_t since_ns)
+{
+	return (since_ns & ~WIRE_PRESSURE_LEVEL) | level;
+}
+
+enum event_level event_word_level(uint64_t word)
+{
+	return (enum event_level)(word & WIRE_PRESSURE_LEVEL);
+}
+
+uint64_t event_word_since(uint64_t word)
+{
+	return word & ~WIRE_PRESSURE_LEVEL;
+}
+
+void event_make_pressure(struct event *e, enum event_level level, uint64_t ts_ns)
+{
+	*e = (struct event){.kind = EVENT_PRESSURE, .level = level, .ts_ns = ts_ns};
 }
 
 uint64_t event_end_ns(const struct event *e)

@@ -15,6 +15,7 @@
 
 #define EVENT_MAX_FUNCTIONS 64  /* rows of a run's table of functions */
 #define EVENT_MAX_FRAMES    128 /* the caller, and what is above it */
+#define EVENT_OTEL_POOL     1   /* stands for OpenTelemetry's pool, which has no address */
 
 enum event_kind {
 	EVENT_ALLOC = 1,
@@ -24,7 +25,18 @@ enum event_kind {
 	EVENT_POOL_ALLOC,
 	EVENT_POOL_FREE,
 	EVENT_POOL_DESTROY,
+	EVENT_PRESSURE, /* no call: what follows is sent at another level */
 };
+
+/* How much of what happens is sent as events. All of it is counted, whatever is sent. */
+enum event_level {
+	EVENT_WHOLE,   /* every call */
+	EVENT_SAMPLED, /* those of one block in EVENT_ONE_IN */
+	EVENT_COUNTS,  /* none */
+	EVENT_NR_LEVELS,
+};
+
+#define EVENT_ONE_IN 16
 
 /* What the kernel side counts beside the events: why one did not arrive, or arrived incomplete. */
 enum event_counter {
@@ -33,9 +45,11 @@ enum event_counter {
 	EVENT_LOST_MAP_FULL,    /* no memory to remember the thread's open call */
 	EVENT_LOST_UNPAIRED,    /* the call was left without a return (longjmp, exception) */
 	EVENT_UNREADABLE_STACK, /* the event is there, but not its caller */
-	EVENT_MAIN_LEFT,  /* main threads that left while others went on, unseen from then on */
-	EVENT_UNTRACKED,  /* sampled blocks whose free will not be known */
-	EVENT_UNFOLLOWED, /* children that could not be followed: the map was full */
+	EVENT_MAIN_LEFT,    /* main threads that left while others went on, unseen from then on */
+	EVENT_UNTRACKED,    /* sampled blocks whose free will not be known */
+	EVENT_UNFOLLOWED,   /* children that could not be followed: the map was full */
+	EVENT_COUNTED_ONLY, /* calls that were counted and not sent: the ring was filling */
+	EVENT_UNCOUNTED,    /* of pools, and not sent; too many pools: not counted either */
 	EVENT_NR_COUNTERS,
 };
 
@@ -58,14 +72,30 @@ struct event_totals {
 	uint64_t freed;  /* realloc to size 0, which freed the block */
 };
 
+/* Which pool: an address may have had several of them, one after another. */
+struct event_pool {
+	uint32_t pid;
+	uint32_t reserved;
+	uint64_t addr;
+	uint64_t birth_ns; /* ts_ns of its EVENT_POOL_CREATE; 0: not seen */
+};
+
+/* The books of one pool. */
+struct event_pool_totals {
+	struct event_totals alloc, free;
+	uint64_t weighted_bytes;       /* what the allocations stand for … */
+	uint64_t weighted_thousandths; /* … and how many of them, in thousandths */
+};
+
 struct event {
 	enum event_kind kind;
-	unsigned int function; /* row of the run's table of functions; pools: 0 */
+	unsigned int function;  /* row of the run's table of functions; pools: 0 */
+	enum event_level level; /* EVENT_PRESSURE alone: from here on */
 	bool failed;
 	bool by_realloc; /* EVENT_FREE: a realloc to size 0 */
 	bool measured;   /* latency_ns says something */
 	bool otel;       /* a pool's, by OpenTelemetry's probes; `pool` says nothing then */
-	bool old_unsampled, new_unsampled; /* realloc: sampling leaves out that block */
+	bool old_unsampled, new_unsampled; /* realloc: that block's other calls are not seen */
 	uint32_t pid, tid;
 	uint32_t ns_pid, ns_tid; /* as the process's own PID namespace has them; 0: not apart */
 	uint64_t ts_ns;          /* CLOCK_MONOTONIC at entry; pools: when the operation had ended */
@@ -90,6 +120,16 @@ struct event {
  */
 int event_decode(struct event *e, const void *data, size_t len);
 
+/* Adds `t` to the sum. */
+static inline void event_totals_add(struct event_totals *sum, const struct event_totals *t)
+{
+	sum->count += t->count;
+	sum->bytes += t->bytes;
+	sum->failed += t->failed;
+	sum->null += t->null;
+	sum->freed += t->freed;
+}
+
 /* The attach cookie of a function of that row, for the entry programs. `class`: of the instruction
  * under the probe. */
 uint64_t event_cookie(unsigned int function, const struct event_args *args,
@@ -103,13 +143,21 @@ uint64_t event_cookie(unsigned int function, const struct event_args *args,
 #define EVENT_LANE_VALUE 144
 int event_decode_lane(struct lane_part *part, const void *key, const void *values, size_t cpus);
 
+/* The word in which the kernel side keeps its level, and since when that lasts (within 4 ns). */
+uint64_t event_level_word(enum event_level level, uint64_t since_ns);
+enum event_level event_word_level(uint64_t word);
+uint64_t event_word_since(uint64_t word);
+
+/* One that was known before its record could be; all else is zero. */
+void event_make_pressure(struct event *e, enum event_level level, uint64_t ts_ns);
+
 /* When the operation had ended, and when it began, in the same clock as ts_ns. */
 uint64_t event_end_ns(const struct event *e);
 uint64_t event_begin_ns(const struct event *e);
 
 static inline bool event_is_pool(const struct event *e)
 {
-	return e->kind >= EVENT_POOL_CREATE;
+	return e->kind >= EVENT_POOL_CREATE && e->kind <= EVENT_POOL_DESTROY;
 }
 
 #endif

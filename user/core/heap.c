@@ -315,7 +315,7 @@ static void apply_realloc(struct heap *h, struct heap_process *p, const struct e
 	} else {
 		if (e->addr != e->old_addr)
 			check_region(h, p, e, e->old_addr);
-		if (!e->old_unsampled && !drop_either(h, p, e, key, e->ts_ns, note))
+		if (!drop_either(h, p, e, key, e->ts_ns, note) && !e->old_unsampled)
 			count_unmatched(h, p);
 	}
 	apply_alloc(h, p, e, &h->calls[e->function], NULL, 0);

@@ -42,6 +42,12 @@ struct heap_pool {
 	uint64_t live_at_destroy; /* chunks that were in use when their pool was destroyed */
 	uint64_t weighted_bytes;  /* what the allocations stand for, where their maker samples */
 	double weighted_count;
+	/* What is in none of the events, as the kernel side counted it; set by core/unsent. */
+	struct heap_unsent {
+		struct event_totals alloc, free;
+		uint64_t weighted_bytes;
+		double weighted_count;
+	} unsent;
 };
 
 struct heap {
@@ -88,6 +94,13 @@ bool heap_apply(struct heap *h, const struct event *e, struct heap_note *note);
  * record of such a block then finds nothing.
  */
 void heap_expect_losses(struct heap *h);
+
+/* The books of all its operations, whether they were events or not. */
+struct event_totals heap_pool_allocs(const struct heap_pool *p);
+struct event_totals heap_pool_frees(const struct heap_pool *p);
+
+/* The row of the pool that lies at that address now; of an unknown one, by its address. */
+size_t heap_row_at(struct heap *h, uint32_t pid, uint64_t pool);
 
 /* The row in pool_rows of pools of that name, made when new; the last one takes all names beyond
  * the cap. */

@@ -23,10 +23,29 @@ size_t heap_row_of_pool(struct heap *h, const char *name)
 }
 
 /* A pool that was made before the run began has no name here: its address serves. */
+static size_t row_of_nameless(struct heap *h, uint64_t pool, bool otel)
+{
+	char name[65];
+
+	if (otel)
+		strcpy(name, "otel_memory");
+	else
+		snprintf(name, sizeof(name), "pool@0x%llx", (unsigned long long)pool);
+	return heap_row_of_pool(h, name);
+}
+
+size_t heap_row_at(struct heap *h, uint32_t pid, uint64_t pool)
+{
+	uint64_t key = pid;
+	const struct heap_process *p = table_find(&h->processes, &key);
+	const struct pool_state *state = p ? table_find(&p->pools, &pool) : NULL;
+
+	return state ? state->row : row_of_nameless(h, pool, pool == EVENT_OTEL_POOL);
+}
+
 struct pool_state *heap_pool_state(struct heap *h, struct heap_process *p, const struct event *e)
 {
 	struct pool_state *state;
-	char name[65];
 	bool fresh;
 
 	state = table_insert(&p->pools, &e->pool, &fresh);
@@ -35,11 +54,7 @@ struct pool_state *heap_pool_state(struct heap *h, struct heap_process *p, const
 	if (e->kind == EVENT_POOL_CREATE && e->name[0]) {
 		state->row = heap_row_of_pool(h, e->name);
 	} else if (fresh) {
-		if (e->otel)
-			strcpy(name, "otel_memory");
-		else
-			snprintf(name, sizeof(name), "pool@0x%llx", (unsigned long long)e->pool);
-		state->row = heap_row_of_pool(h, name);
+		state->row = row_of_nameless(h, e->pool, e->otel);
 	}
 	return state;
 }
@@ -50,6 +65,22 @@ void heap_pool_weigh(struct heap_pool *pool, const struct event *e)
 		return;
 	pool->weighted_bytes += e->weighted_bytes;
 	pool->weighted_count += (double)e->weighted_bytes / (e->size ? (double)e->size : 1);
+}
+
+struct event_totals heap_pool_allocs(const struct heap_pool *p)
+{
+	struct event_totals t = p->alloc;
+
+	event_totals_add(&t, &p->unsent.alloc);
+	return t;
+}
+
+struct event_totals heap_pool_frees(const struct heap_pool *p)
+{
+	struct event_totals t = p->free;
+
+	event_totals_add(&t, &p->unsent.free);
+	return t;
 }
 
 double heap_weighted_bytes(uint64_t size, uint64_t sample_bytes)

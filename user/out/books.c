@@ -57,19 +57,21 @@ static void write_row(FILE *out, const char *name, const struct event_totals *t,
 	fputc('\n', out);
 }
 
-static bool is_empty(const struct heap_pool *p)
+static bool is_used(const struct heap_pool *p)
 {
-	return !p->alloc.count && !p->free.count && !p->created && !p->destroyed;
+	return heap_pool_allocs(p).count || heap_pool_frees(p).count;
 }
 
 /* Groups of operations that a program has timed itself are not counted one by one. */
 static bool is_shown(const struct run_info *info, const struct heap_pool *p)
 {
-	return info->adds_up ? p->alloc.count || p->free.count : !is_empty(p);
+	return is_used(p) || (!info->adds_up && (p->created || p->destroyed));
 }
 
 static void write_pools(struct sink *s, const struct heap *h)
 {
+	struct event_totals allocs, frees;
+	uint64_t weighted;
 	FILE *out = s->out;
 	char name[80];
 
@@ -78,15 +80,18 @@ static void write_pools(struct sink *s, const struct heap *h)
 
 		if (!is_shown(s->info, p))
 			continue;
+		allocs = heap_pool_allocs(p);
+		frees = heap_pool_frees(p);
 		snprintf(name, sizeof(name), "%s:alloc", p->name);
-		write_row(out, name, &p->alloc, true);
+		write_row(out, name, &allocs, true);
 		snprintf(name, sizeof(name), "%s:free", p->name);
-		write_row(out, name, &p->free, false);
-		if (p->weighted_bytes)
+		write_row(out, name, &frees, false);
+		weighted = p->weighted_bytes + p->unsent.weighted_bytes;
+		if (weighted)
 			fprintf(out,
 				"  sampled by its maker: stands for %.0f calls, %" PRIu64
 				" bytes\n",
-				p->weighted_count, p->weighted_bytes);
+				p->weighted_count + p->unsent.weighted_count, weighted);
 	}
 }
 
@@ -168,9 +173,11 @@ static void write_live(struct sink *s, const struct report *r)
 	if (s->info->live_known)
 		write_heap_live(s->out, r);
 	for (size_t i = 0; i < h->pool_count && !s->info->adds_up; i++) {
-		if (!is_empty(&h->pool_rows[i]))
+		if (is_shown(s->info, &h->pool_rows[i]))
 			write_pool_live(s->out, &h->pool_rows[i]);
 	}
+	if (s->info->live_known && !s->info->adds_up && !report_live_is_exact(r))
+		fputs("What is live is not exact: not every call was seen.\n", s->out);
 	if (h->refused)
 		fprintf(s->out,
 			"blocks beyond the table's cap or the memory, not followed: %" PRIu64 "\n",
@@ -190,15 +197,16 @@ static void write_findings(FILE *out, const struct findings *found)
 	}
 	if (found->doubtful)
 		fprintf(out,
-			"what looks wrong with pools and may come of the losses, not told: %" PRIu64
-			"\n",
+			"what looks wrong with pools and may come of calls that were not seen, not "
+			"told: %" PRIu64 "\n",
 			found->doubtful);
 	if (found->refused)
 		fprintf(out, "chunks and pools beyond the caps of the checks: %" PRIu64 "\n",
 			found->refused);
 }
 
-static void write_losses(FILE *out, const struct report *r)
+/* `unknown`: lost calls that are not in the counts. */
+static void write_losses(FILE *out, const struct report *r, uint64_t unknown)
 {
 	char late[16];
 	const struct {
@@ -238,8 +246,30 @@ static void write_losses(FILE *out, const struct report *r)
 			"counted\n",
 			books_duration(late, r->late_ns));
 	}
-	if (report_lost(r))
-		fputs("The counts above lack the lost calls.\n", out);
+	if (r->counters[EVENT_UNCOUNTED])
+		fprintf(out,
+			"calls of pools that are not in the counts above (too many pools): %" PRIu64
+			"\n",
+			r->counters[EVENT_UNCOUNTED]);
+	if (unknown)
+		fprintf(out,
+			"The counts above lack %" PRIu64
+			" of the lost calls: how they ended is not known.\n",
+			unknown);
+}
+
+/* How long there was more than could be shown, and how often that began. */
+static void write_pressure(FILE *out, const struct report *r, uint64_t now_ns)
+{
+	char sampled[BOOKS_DURATION], counts[BOOKS_DURATION];
+
+	if (!r->pressure || !r->pressure->times)
+		return;
+	fputs("the ring was filling ", out);
+	write_number(out, r->pressure->times, "time");
+	fprintf(out, ": one call in %d was shown for %s, none for %s\n", EVENT_ONE_IN,
+		books_duration(sampled, pressure_lasted(r->pressure, EVENT_SAMPLED, now_ns)),
+		books_duration(counts, pressure_lasted(r->pressure, EVENT_COUNTS, now_ns)));
 }
 
 void books_write(struct sink *s, const struct report *r)
@@ -250,6 +280,9 @@ void books_write(struct sink *s, const struct report *r)
 		"-------- %s%.3f s: %" PRIu64 " calls = %" PRIu64 " events + %" PRIu64 " lost",
 		r->final ? "" : "so far, ", (double)r->elapsed_ns / 1e9, r->counters[EVENT_ENTERED],
 		r->events, report_lost(r));
+	if (r->counters[EVENT_COUNTED_ONLY])
+		fprintf(s->out, " + %" PRIu64 " only counted (the ring was filling)",
+			r->counters[EVENT_COUNTED_ONLY]);
 	if (r->in_flight)
 		fprintf(s->out, " + %" PRIu64 " not yet returned", r->in_flight);
 	fputc('\n', s->out);
@@ -264,7 +297,8 @@ void books_write(struct sink *s, const struct report *r)
 	write_calls(s, r);
 	write_live(s, r);
 	write_findings(s->out, &h->findings);
-	write_losses(s->out, r);
+	write_pressure(s->out, r, s->info->start_ns + r->elapsed_ns);
+	write_losses(s->out, r, report_unknown(r, s->info));
 	if (r->fate)
 		fprintf(s->out, "command: %s\n", r->fate);
 	fflush(s->out);

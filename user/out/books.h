@@ -7,7 +7,7 @@
 
 /*
  * Writes calls and bytes per function and pool, live blocks, unmatched frees, losses by cause and
- * the balance: calls that began = events + lost + still open.
+ * the balance: calls that began = events + lost + only counted + still open.
  */
 void books_write(struct sink *s, const struct report *r);
 

@@ -170,11 +170,14 @@ static json_t *total(const struct event_totals *t, bool allocates)
 /* The allocations of a pool whose maker samples stand for more than themselves. */
 static json_t *pool_total(const struct heap_pool *p)
 {
-	json_t *o = total(&p->alloc, true);
+	const struct event_totals allocs = heap_pool_allocs(p);
+	uint64_t weighted = p->weighted_bytes + p->unsent.weighted_bytes;
+	json_t *o = total(&allocs, true);
 
-	if (p->weighted_bytes) {
-		json_object_set_new(o, "weighted_bytes", json_count(p->weighted_bytes));
-		json_object_set_new(o, "weighted_count", json_real(p->weighted_count));
+	if (weighted) {
+		json_object_set_new(o, "weighted_bytes", json_count(weighted));
+		json_object_set_new(o, "weighted_count",
+				    json_real(p->weighted_count + p->unsent.weighted_count));
 	}
 	return o;
 }
@@ -217,11 +220,12 @@ static json_t *calls(const struct sink *s, const struct report *r)
 	}
 	for (size_t i = 0; i < h->pool_count; i++) {
 		const struct heap_pool *p = &h->pool_rows[i];
+		const struct event_totals frees = heap_pool_frees(p);
 
 		snprintf(name, sizeof(name), "%s:alloc", p->name);
 		add_calls(o, name, pool_total(p));
 		snprintf(name, sizeof(name), "%s:free", p->name);
-		add_calls(o, name, total(&p->free, false));
+		add_calls(o, name, total(&frees, false));
 	}
 	return o;
 }
@@ -273,6 +277,8 @@ static void set_live(json_t *o, const struct report *r)
 	const struct heap *h = r->heap;
 
 	json_object_set_new(o, "live", live(&h->live));
+	if (!report_live_is_exact(r))
+		json_object_set_new(o, "live_inexact", json_true());
 	if (report_has_ended(r))
 		json_object_set_new(o, "live_of_ended", live(&h->ended));
 	if (h->sample_bytes)
@@ -283,6 +289,25 @@ static void set_live(json_t *o, const struct report *r)
 	if (h->inherited_frees)
 		json_object_set_new(o, "inherited_frees", json_count(h->inherited_frees));
 	json_object_set_new(o, "superseded", json_count(h->superseded));
+}
+
+/* What was counted and not shown, and how long it was so. */
+static void set_pressure(json_t *o, const struct sink *s, const struct report *r)
+{
+	uint64_t now_ns = s->info->start_ns + r->elapsed_ns;
+
+	if (r->counters[EVENT_COUNTED_ONLY])
+		json_object_set_new(o, "counted_only", json_count(r->counters[EVENT_COUNTED_ONLY]));
+	if (r->counters[EVENT_UNCOUNTED])
+		json_object_set_new(o, "uncounted", json_count(r->counters[EVENT_UNCOUNTED]));
+	if (!r->pressure || !r->pressure->times)
+		return;
+	json_object_set_new(
+		o, "pressure",
+		json_pack("{s:o,s:o,s:o}", "times", json_count(r->pressure->times), "sampled_ns",
+			  json_count(pressure_lasted(r->pressure, EVENT_SAMPLED, now_ns)),
+			  "counts_ns",
+			  json_count(pressure_lasted(r->pressure, EVENT_COUNTS, now_ns))));
 }
 
 static void set_late(json_t *o, const struct report *r)
@@ -366,6 +391,7 @@ void json_books(struct sink *s, const struct report *r)
 		json_object_set_new(o, "unfollowed", json_count(r->counters[EVENT_UNFOLLOWED]));
 	if (h->refused)
 		json_object_set_new(o, "blocks_refused", json_count(h->refused));
+	set_pressure(o, s, r);
 	set_late(o, r);
 	json_object_set_new(o, "in_flight", json_count(r->in_flight));
 	json_object_set_new(o, "entered", json_count(r->counters[EVENT_ENTERED]));

@@ -84,12 +84,32 @@ static void event(struct sink *s, const struct event *e, const struct heap_note 
 	json_line(s->out, o);
 }
 
+/* From this place on. */
+static void pressure(struct sink *s, const struct pressure_change *c)
+{
+	static const char *const levels[] = {
+		[EVENT_WHOLE] = "whole", [EVENT_SAMPLED] = "sampled", [EVENT_COUNTS] = "counts"};
+	json_t *o = json_object();
+
+	json_object_set_new(o, "type", json_string("pressure"));
+	json_object_set_new(o, "level", json_string(levels[c->level]));
+	json_object_set_new(o, "ts_ns", json_count(c->ts_ns));
+	if (c->level == EVENT_SAMPLED)
+		json_object_set_new(o, "one_in", json_integer(EVENT_ONE_IN));
+	if (c->level == EVENT_WHOLE) {
+		json_object_set_new(o, "counted_only", json_count(c->counted));
+		json_object_set_new(o, "lasted_ns", json_count(c->lasted_ns));
+	}
+	json_line(s->out, o);
+}
+
 const struct sink_ops json_trace_sink = {
 	.command = "trace",
 	.format = "json",
 	.start = json_start,
 	.event = event,
 	.finding = json_finding,
+	.pressure = pressure,
 	.tick = json_books,
 	.finish = json_books,
 };

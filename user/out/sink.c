@@ -107,8 +107,22 @@ uint64_t report_calls(const struct report *r, const struct run_info *info)
 	for (size_t i = 0; i < info->function_count; i++)
 		calls += r->calls[i].count;
 	for (size_t i = 0; i < r->heap->pool_count; i++)
-		calls += r->heap->pool_rows[i].alloc.count + r->heap->pool_rows[i].free.count;
+		calls += heap_pool_allocs(&r->heap->pool_rows[i]).count +
+			 heap_pool_frees(&r->heap->pool_rows[i]).count;
 	return calls;
+}
+
+uint64_t report_unknown(const struct report *r, const struct run_info *info)
+{
+	if (info->adds_up || info->sample_bytes)
+		return r->counters[EVENT_LOST_MAP_FULL];
+	return report_lost(r) - r->counters[EVENT_LOST_RING_FULL];
+}
+
+bool report_live_is_exact(const struct report *r)
+{
+	return report_lost(r) == r->counters[EVENT_LOST_UNPAIRED] &&
+	       !r->counters[EVENT_COUNTED_ONLY];
 }
 
 uint64_t report_lost(const struct report *r)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where events end: a format is one file and one row of the table in sink.c. A sink is told that
- * the run starts, every event, what a pool did wrong, now and then an interim report, and the end.
- * A NULL slot means not interested. Slots never fail by themselves: they write to `out`, and the
- * run looks at ferror(out).
+ * the run starts, every event, what a pool did wrong, how much is shown from here on, now and then
+ * an interim report, and the end. A NULL slot means not interested. Slots never fail by themselves:
+ * they write to `out`, and the run looks at ferror(out).
  */
 #ifndef ALLOCTRACE_OUT_SINK_H
 #define ALLOCTRACE_OUT_SINK_H
@@ -16,6 +16,7 @@
 #include "core/event.h"
 #include "core/heap.h"
 #include "core/lane.h"
+#include "core/pressure.h"
 #include "sym/symbolizer.h"
 
 /* What does not change during a run. All of it is borrowed and outlives the sink. */
@@ -49,15 +50,24 @@ struct report {
 	uint64_t events; /* calls that were seen: one by one, or added up */
 	uint64_t elapsed_ns;
 	uint64_t counters[EVENT_NR_COUNTERS];
-	uint64_t malformed; /* records that could not be decoded: lost, too */
-	uint64_t in_flight; /* calls that had begun and not returned */
-	uint64_t late;      /* files that were probed when they had been mapped already … */
-	uint64_t late_ns;   /* … so long before at most: calls of that time are not counted */
-	const char *fate;   /* of the command; NULL: none */
+	const struct pressure *pressure; /* of trace; NULL: none */
+	uint64_t malformed;              /* records that could not be decoded: lost, too */
+	uint64_t in_flight;              /* calls that had begun and not returned */
+	uint64_t late;    /* files that were probed when they had been mapped already … */
+	uint64_t late_ns; /* … so long before at most: calls of that time are not counted */
+	const char *fate; /* of the command; NULL: none */
 	bool final;
 };
 
 uint64_t report_lost(const struct report *r);
+
+/* Lost calls that are in no totals: how they ended is not known. Calls are in the totals that the
+ * kernel side keeps of all as soon as they begin. */
+uint64_t report_unknown(const struct report *r, const struct run_info *info);
+
+/* Whether calls that hand out or take back blocks are missing among the events: what is live is not
+ * exact then. */
+bool report_live_is_exact(const struct report *r);
 
 /* The part of the live blocks that nobody can free any more: their process has ended, others live.
  */
@@ -81,6 +91,7 @@ struct sink_ops {
 	void (*start)(struct sink *s);
 	void (*event)(struct sink *s, const struct event *e, const struct heap_note *note);
 	void (*finding)(struct sink *s, const struct finding *f);
+	void (*pressure)(struct sink *s, const struct pressure_change *c);
 	void (*tick)(struct sink *s, const struct report *r);
 	void (*finish)(struct sink *s, const struct report *r);
 	void (*fini)(struct sink *s); /* frees what the state owns */

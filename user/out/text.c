@@ -146,12 +146,32 @@ static void event(struct sink *s, const struct event *e, const struct heap_note 
 	fputc('\n', s->out);
 }
 
+/* Marks the place: 0.412345 -- the ring is filling: … */
+static void pressure(struct sink *s, const struct pressure_change *c)
+{
+	char lasted[BOOKS_DURATION];
+
+	fprintf(s->out, "%12.6f -- ", (double)(int64_t)(c->ts_ns - s->info->start_ns) / 1e9);
+	if (c->level == EVENT_SAMPLED)
+		fprintf(s->out,
+			"the ring is filling: from here one call in %d is shown, all are counted\n",
+			EVENT_ONE_IN);
+	else if (c->level == EVENT_COUNTS)
+		fputs("the ring is nearly full: from here no call is shown, all are counted\n",
+		      s->out);
+	else
+		fprintf(s->out,
+			"every call is shown again (%" PRIu64 " calls were only counted, %s)\n",
+			c->counted, books_duration(lasted, c->lasted_ns));
+}
+
 const struct sink_ops text_trace_sink = {
 	.command = "trace",
 	.format = "text",
 	.start = start,
 	.event = event,
 	.finding = text_finding,
+	.pressure = pressure,
 	.tick = books_write,
 	.finish = books_write,
 };

@@ -13,7 +13,7 @@
 
 #define BATCH 512 /* entries that are read at once */
 
-int maps_sum(int map, uint32_t index, uint64_t *sums, size_t words)
+static int sum(int map, const void *key, uint64_t *sums, size_t words)
 {
 	int cpus = libbpf_num_possible_cpus();
 	uint64_t *values = cpus > 0 ? calloc((size_t)cpus * words, sizeof(*values)) : NULL;
@@ -22,11 +22,33 @@ int maps_sum(int map, uint32_t index, uint64_t *sums, size_t words)
 	if (!values)
 		return cpus < 0 ? cpus : -ENOMEM;
 	memset(sums, 0, words * sizeof(*sums));
-	if (bpf_map_lookup_elem(map, &index, values))
+	if (bpf_map_lookup_elem(map, key, values))
 		err = -errno;
 	for (size_t i = 0; i < (size_t)cpus * words && !err; i++)
 		sums[i % words] += values[i];
 	free(values);
+	return err;
+}
+
+int maps_sum(int map, uint32_t index, uint64_t *sums, size_t words)
+{
+	return sum(map, &index, sums, words);
+}
+
+int maps_pools(int map, maps_pool_fn take, void *context)
+{
+	struct event_pool key, next;
+	struct event_pool_totals t;
+	bool first = true;
+	int err = 0;
+
+	while (!err && !bpf_map_get_next_key(map, first ? NULL : &key, &next)) {
+		err = sum(map, &next, (uint64_t *)&t, sizeof(t) / sizeof(uint64_t));
+		if (!err)
+			err = take(context, &next, &t);
+		key = next;
+		first = false;
+	}
 	return err;
 }
 
@@ -104,7 +126,7 @@ static bool has_ended(struct table *asked, uint64_t tgid, bool (*ended)(pid_t pi
 	return *answer;
 }
 
-void maps_forget_samples(int map, bool (*ended)(pid_t pid))
+void maps_forget(int map, bool (*ended)(pid_t pid))
 {
 	struct {
 		uint64_t addr, tgid;

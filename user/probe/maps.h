@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "core/event.h"
 #include "core/lane.h"
 
 /* The sum over all CPUs of `words` numbers of one entry of a per-CPU array. */
@@ -19,7 +20,13 @@ int maps_each_cpu(int map, uint32_t index, uint64_t *values, size_t cpus);
 /* Adds what the map of lanes holds to `lanes`. What cannot be decoded is counted in `malformed`. */
 int maps_lanes(int map, struct lanes *lanes, uint64_t *malformed);
 
-/* Takes out of the map of sampled blocks those of processes that have ended, as `ended` tells. */
-void maps_forget_samples(int map, bool (*ended)(pid_t pid));
+/* Tells each entry of the map of pools, summed over the CPUs, until the answer is negative. */
+typedef int (*maps_pool_fn)(void *context, const struct event_pool *pool,
+			    const struct event_pool_totals *t);
+int maps_pools(int map, maps_pool_fn take, void *context);
+
+/* Takes out of a map whose keys are (address, process) those of processes that have ended, as
+ * `ended` tells. */
+void maps_forget(int map, bool (*ended)(pid_t pid));
 
 #endif

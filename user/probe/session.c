@@ -14,10 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/log.h"
 #include "probe/maps.h"
+#include "probe/relief.h"
 #include "probe/uprobe.h"
 
 #include "alloctrace.skel.h"
@@ -36,9 +38,18 @@ struct session {
 	void *context;
 	struct event view; /* of the record at hand */
 	uint64_t malformed;
+	struct relief relief;
 	unsigned int drained; /* records, in this drain */
 	char why[512];
 };
+
+static uint64_t clock_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
 
 static int log_library(enum libbpf_print_level level, const char *format, va_list args)
 {
@@ -66,15 +77,26 @@ static uint32_t ring_bytes(uint64_t wanted)
 	return (uint32_t)bytes;
 }
 
+static void tell_relief(struct session *s)
+{
+	struct event e;
+
+	if (relief_take(&s->relief, &e))
+		s->take(s->context, &e);
+}
+
 /* libbpf ends the drain at a negative answer, and has taken the record then. */
 static int on_record(void *context, void *data, size_t len)
 {
 	struct session *s = context;
 
-	if (event_decode(&s->view, data, len))
+	if (event_decode(&s->view, data, len)) {
 		s->malformed++;
-	else
+	} else {
+		if (s->view.kind == EVENT_PRESSURE)
+			tell_relief(s);
 		s->take(s->context, &s->view);
+	}
 	return ++s->drained < SESSION_DRAIN_MAX ? 0 : -EAGAIN;
 }
 
@@ -112,6 +134,7 @@ static const uint32_t syscalls[LANE_NR_CAUSES][3] = {
 static void set_knobs(struct alloctrace_bpf *skeleton, const struct session_config *config)
 {
 	skeleton->rodata->config_own_tgid = (uint32_t)getpid();
+	skeleton->rodata->config_ring_bytes = ring_bytes(config->ring_size);
 	skeleton->rodata->config_max_stack = config->max_stack;
 	skeleton->rodata->config_min_size = config->min_size;
 	skeleton->rodata->config_max_size = config->max_size;
@@ -147,6 +170,8 @@ static int size_maps(struct alloctrace_bpf *skeleton, const struct session_confi
 		err = bpf_map__set_max_entries(skeleton->maps.followed, 1);
 	if (!err && !config->lanes)
 		err = bpf_map__set_max_entries(skeleton->maps.lanes, 1);
+	if (!err && (config->lanes || !config->functions->pools))
+		err = bpf_map__set_max_entries(skeleton->maps.unsent_pools, 1);
 	if (!err && !config->sample_bytes)
 		err = bpf_map__set_max_entries(skeleton->maps.sampled, 1);
 	return err;
@@ -418,7 +443,11 @@ int session_drain(struct session *s, session_event_fn take, void *context)
 	n = ring_buffer__consume(s->ring);
 	if (n == -EAGAIN)
 		return 1;
-	return n < 0 ? n : 0;
+	if (n < 0)
+		return n;
+	tell_relief(s);
+	relief_give(&s->relief, &s->skeleton->bss->pressure, clock_now());
+	return 0;
 }
 
 int session_counters(const struct session *s, uint64_t counters[EVENT_NR_COUNTERS])
@@ -440,10 +469,16 @@ int session_totals(const struct session *s, struct event_totals totals[EVENT_MAX
 	return err;
 }
 
-void session_forget_samples(struct session *s, bool (*ended)(pid_t pid))
+int session_pools(const struct session *s, session_pool_fn take, void *context)
 {
+	return maps_pools(bpf_map__fd(s->skeleton->maps.unsent_pools), take, context);
+}
+
+void session_forget(struct session *s, bool (*ended)(pid_t pid))
+{
+	maps_forget(bpf_map__fd(s->skeleton->maps.births), ended);
 	if (s->config.sample_bytes)
-		maps_forget_samples(bpf_map__fd(s->skeleton->maps.sampled), ended);
+		maps_forget(bpf_map__fd(s->skeleton->maps.sampled), ended);
 }
 
 int session_lanes(struct session *s, struct lanes *lanes)

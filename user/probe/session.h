@@ -20,6 +20,7 @@
 #include "core/event.h"
 #include "probe/cgroup.h"
 #include "probe/functions.h"
+#include "probe/maps.h"
 #include "probe/object.h"
 #include "probe/uprobe.h"
 
@@ -77,6 +78,7 @@ void session_close_gate(struct session *s);
  * Hands the records that are in the ring to `take`, in order; the view lives during the call. 0:
  * the ring is empty; 1: there may be more, for after SESSION_DRAIN_MAX records the caller gets its
  * turn, however fast they come. Or a negative errno. Records that cannot be decoded are counted.
+ * Changes of the level at which calls are sent come in between, as EVENT_PRESSURE.
  */
 #define SESSION_DRAIN_MAX 1024
 typedef void (*session_event_fn)(void *context, const struct event *e);
@@ -84,8 +86,16 @@ int session_drain(struct session *s, session_event_fn take, void *context);
 
 /* The kernel side's counters, summed over the CPUs, as of now. */
 int session_counters(const struct session *s, uint64_t counters[EVENT_NR_COUNTERS]);
-/* With config.sample_bytes: the books of each row of the table, all calls counted. */
+/*
+ * The books of each row of the table: with config.sample_bytes or config.lanes of all calls, else
+ * of those of which no record was sent. When the counters that were read before say that every call
+ * is accounted for, they are complete.
+ */
 int session_totals(const struct session *s, struct event_totals totals[EVENT_MAX_FUNCTIONS]);
+
+/* The same for each pool, of operations without a record. Stops at a negative answer. */
+typedef maps_pool_fn session_pool_fn;
+int session_pools(const struct session *s, session_pool_fn take, void *context);
 
 /* With config.lanes: adds to `lanes` all that has been added up so far. 0 or a negative errno. */
 int session_lanes(struct session *s, struct lanes *lanes);
@@ -107,8 +117,8 @@ void session_set_phase(struct session *s, uint8_t phase);
 /* What --why takes out of a call's window as the probe's own part. */
 void session_set_probe_cost(struct session *s, enum calibration_class class, uint64_t ns);
 
-/* Forgets the sampled blocks of processes that have ended, as `ended` tells. */
-void session_forget_samples(struct session *s, bool (*ended)(pid_t pid));
+/* Forgets the sampled blocks and the pools of processes that have ended, as `ended` tells. */
+void session_forget(struct session *s, bool (*ended)(pid_t pid));
 
 uint64_t session_malformed(const struct session *s);
 
