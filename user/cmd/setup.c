@@ -18,6 +18,7 @@
 #include "cmd/checks.h"
 #include "cmd/describe.h"
 #include "core/log.h"
+#include "guard/privileges.h"
 #include "probe/hazard.h"
 #include "probe/preflight.h"
 #include "probe/spawn.h"
@@ -235,14 +236,40 @@ static void on_main_exit(void *context, pid_t pid)
 	r->attacher.why[0] = '\0';
 }
 
+/* From here on alloctrace looks, and can do no more than that. */
+static int confine(const struct run *r)
+{
+	const struct privileges rest = {
+		.held = r->child.ended ? 0 : r->child.pid,
+		.children = {measure_calibrator(&r->measure)},
+	};
+	char kept[256];
+	int err;
+
+	privileges_kept(kept, sizeof(kept));
+	err = privileges_confine(&rest);
+	if (err) {
+		log_error("cannot give up the privileges that the run does not need: %s",
+			  strerror(-err));
+		return err;
+	}
+	log_debug("given up: all capabilities but %s; starting programs, writing files, sockets",
+		  kept);
+	return 0;
+}
+
 /* Whether there is anything to see; after the last probe has been placed. */
 static int announce(struct run *r, const char *whom)
 {
 	char shown[300];
+	int err;
 
 	log_quote(shown, sizeof(shown), whom);
 	if (!r->attacher.sites)
 		return describe_nothing(r, shown);
+	err = confine(r);
+	if (err)
+		return err;
 	describe_functions(r);
 	describe_missing(r);
 	output_begin(&r->output);

@@ -145,7 +145,8 @@ void spawn_kill(pid_t pid)
 {
 	int status;
 
-	kill(pid, SIGKILL);
+	if (kill(pid, SIGKILL))
+		return; /* not ours to kill any more: it goes when we end (PTRACE_O_EXITKILL) */
 	while (!wait_for(pid, &status) && !WIFEXITED(status) && !WIFSIGNALED(status))
 		;
 }

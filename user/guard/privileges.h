@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is given up when everything is set up and before anything is counted. Whoever takes
+ * alloctrace over by what a traced process writes then finds a process that can look, and neither
+ * touch nor tell anybody.
+ *
+ * What is kept serves the code that comes later, by dlopen, exec or new processes, which any run
+ * may meet: placing probes (CAP_BPF, CAP_PERFMON), and reading what others map (CAP_SYS_PTRACE,
+ * CAP_DAC_READ_SEARCH, CAP_CHECKPOINT_RESTORE). Where one of them is not there and a wider one
+ * stands for it, that one is kept. Nobody gets what he did not have.
+ */
+#ifndef ALLOCTRACE_GUARD_PRIVILEGES_H
+#define ALLOCTRACE_GUARD_PRIVILEGES_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#define PRIVILEGES_MAX_CHILDREN 4
+
+/* What the rest of the run still does to other processes; a PID of 0 stands for none. */
+struct privileges {
+	pid_t held;                              /* under ptrace: may be let go, no more */
+	pid_t children[PRIVILEGES_MAX_CHILDREN]; /* may be killed by SIGKILL */
+};
+
+/*
+ * Keeps in the effective and permitted sets what is named above, and nothing in the others (the
+ * bounding set with CAP_SETPCAP alone: without it the kernel does not let it shrink); then sets
+ * no_new_privs and a filter under which no program can be executed, no process started or traced,
+ * no file opened for writing, no socket made. Threads and the descriptors at hand go on. For good;
+ * there must be one thread so far. A negative errno: then some of it may have been given up.
+ */
+int privileges_confine(const struct privileges *p);
+
+/* For a child that needs none at all: empties all sets, and sets no_new_privs. A negative errno. */
+int privileges_renounce(void);
+
+/* The capabilities that privileges_confine is going to keep, as "CAP_BPF, CAP_PERFMON"; those that
+ * it would like to keep and that are not there. Both return buf; 256 bytes will do. */
+const char *privileges_kept(char *buf, size_t len);
+const char *privileges_missing(char *buf, size_t len);
+
+#endif
