@@ -414,12 +414,13 @@ static int attach_command(struct run *r)
 
 static int open_output(struct output *output, const char *path)
 {
+	const char *why;
 	char shown[160];
-	int err = output_open(output, path);
+	int err = output_open(output, path, &why);
 
 	if (err)
 		log_error("cannot open '%s' for writing: %s", log_quote(shown, sizeof(shown), path),
-			  strerror(-err));
+			  why);
 	return err;
 }
 
