@@ -96,6 +96,16 @@ static void describe_kernel(const struct run *r)
 			 "(fixed in 6.14)");
 }
 
+static int check_mechanism(const struct run *r)
+{
+	if (session_is_multi(r->session) || !privileges_refuse_perf_events())
+		return 0;
+	return say(-EPERM,
+		   "this kernel has no multi links that filter by process, and other probes may be "
+		   "placed with CAP_SYS_ADMIN alone",
+		   "run as root (sudo alloctrace …), or grant CAP_SYS_ADMIN");
+}
+
 static int name_objects(struct run *r)
 {
 	for (size_t i = 0; i < r->options->objects.count; i++) {
@@ -163,7 +173,11 @@ static int prepare(struct run *r)
 	r->session = session_new(&config, &err, why, sizeof(why));
 	if (!r->session)
 		return say(err, why, "");
+	err = check_mechanism(r);
+	if (err)
+		return err;
 	describe_kernel(r);
+	describe_unreadable();
 	target_attacher_init(&r->attacher, r->session, &r->options->functions);
 	err = name_objects(r);
 	if (err)
@@ -242,12 +256,11 @@ static int confine(const struct run *r)
 	const struct privileges rest = {
 		.held = r->child.ended ? 0 : r->child.pid,
 		.children = {measure_calibrator(&r->measure)},
+		.by_perf_events = !session_is_multi(r->session),
 	};
 	char kept[256];
-	int err;
+	int err = privileges_confine(&rest, kept, sizeof(kept));
 
-	privileges_kept(kept, sizeof(kept));
-	err = privileges_confine(&rest);
 	if (err) {
 		log_error("cannot give up the privileges that the run does not need: %s",
 			  strerror(-err));
@@ -265,9 +278,8 @@ static int announce(struct run *r, const char *whom)
 	int err;
 
 	log_quote(shown, sizeof(shown), whom);
-	if (!r->attacher.sites)
-		return describe_nothing(r, shown);
-	err = confine(r);
+	err = r->attacher.sites ? confine(r) : describe_nothing(r, shown);
+	r->said = err;
 	if (err)
 		return err;
 	describe_functions(r);
@@ -404,8 +416,8 @@ static int attach_command(struct run *r)
 	}
 	open_gate(r);
 	err = spawn_release(r->child.pid, &hooks, &r->child.status);
-	if (err < 0 && !r->attacher.sites && !r->attacher.why[0])
-		return err; /* said by announce */
+	if (err < 0 && r->said)
+		return err;
 	if (err < 0)
 		return say(err, r->attacher.why[0] ? r->attacher.why : strerror(-err), "");
 	r->child.ended = err > 0;

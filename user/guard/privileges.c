@@ -20,10 +20,13 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "guard/filter.h"
 
-#define NR(array) (sizeof(array) / sizeof((array)[0]))
+#define NR(array)   (sizeof(array) / sizeof((array)[0]))
+#define BIT(number) (1ULL << (number))
 
 /* ---- capabilities ---- */
 
@@ -64,18 +67,6 @@ static void append(char *list, size_t len, const char *name)
 		snprintf(list + used, len - used, "%s%s", used ? ", " : "", name);
 }
 
-const char *privileges_kept(char *buf, size_t len)
-{
-	int err = capng_get_caps_process();
-
-	buf[0] = '\0';
-	for (size_t i = 0; i < NR(wanted) && !err; i++) {
-		if (find(i))
-			append(buf, len, find(i)->name);
-	}
-	return buf;
-}
-
 const char *privileges_missing(char *buf, size_t len)
 {
 	int err = capng_get_caps_process();
@@ -88,42 +79,84 @@ const char *privileges_missing(char *buf, size_t len)
 	return buf;
 }
 
-static uint64_t mask_to_keep(void)
+static uint64_t mask_of_wanted(void)
 {
 	uint64_t mask = 0;
 
 	for (size_t i = 0; i < NR(wanted); i++)
-		mask |= find(i) ? 1ULL << find(i)->number : 0;
+		mask |= find(i) ? BIT(find(i)->number) : 0;
 	return mask;
+}
+
+static void list(uint64_t mask, char *buf, size_t len)
+{
+	buf[0] = '\0';
+	for (size_t i = 0; i < NR(wanted); i++) {
+		if (mask & BIT(wanted[i].narrow.number))
+			append(buf, len, wanted[i].narrow.name);
+		if (mask & BIT(wanted[i].wide.number))
+			append(buf, len, wanted[i].wide.name);
+	}
+	if (!mask)
+		append(buf, len, "none");
 }
 
 /* The bounding set goes first, while there still is what that needs. */
 static int drop_bounds(void)
 {
+	if (capng_get_caps_process())
+		return -EPERM;
 	if (!has(CAP_SETPCAP))
 		return 0;
 	capng_clear(CAPNG_SELECT_BOUNDS);
-	return capng_apply(CAPNG_SELECT_BOUNDS);
+	return capng_apply(CAPNG_SELECT_BOUNDS) ? -EPERM : 0;
 }
 
-static int drop_capabilities(bool keep)
+static int keep(uint64_t effective, uint64_t permitted)
 {
-	uint64_t mask;
-
-	if (capng_get_caps_process())
-		return -EPERM;
-	mask = keep ? mask_to_keep() : 0;
-	if (drop_bounds())
-		return -EPERM;
 	capng_clear(CAPNG_SELECT_CAPS);
 	capng_clear(CAPNG_SELECT_AMBIENT);
 	for (unsigned int i = 0; i <= CAP_LAST_CAP; i++) {
-		if (mask >> i & 1)
-			capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, i);
+		if (effective & BIT(i))
+			capng_update(CAPNG_ADD, CAPNG_EFFECTIVE, i);
+		if (permitted & BIT(i))
+			capng_update(CAPNG_ADD, CAPNG_PERMITTED, i);
 	}
-	if (capng_apply(CAPNG_SELECT_AMBIENT) || capng_apply(CAPNG_SELECT_CAPS))
-		return -EPERM;
-	return 0;
+	return capng_apply(CAPNG_SELECT_AMBIENT) || capng_apply(CAPNG_SELECT_CAPS) ? -EPERM : 0;
+}
+
+/* Newer kernels want CAP_SYS_ADMIN for them, others CAP_PERFMON. Whoever may is told that there is
+ * no path to a file. */
+bool privileges_refuse_perf_events(void)
+{
+	struct perf_event_attr attr = {.size = sizeof(attr)};
+	FILE *file = fopen("/sys/bus/event_source/devices/uprobe/type", "re");
+	long fd = -1;
+
+	errno = 0;
+	if (file && fscanf(file, "%u", &attr.type) == 1)
+		fd = syscall(SYS_perf_event_open, &attr, getpid(), -1, -1, PERF_FLAG_FD_CLOEXEC);
+	if (fd >= 0)
+		close((int)fd);
+	if (file)
+		fclose(file);
+	return fd < 0 && (errno == EACCES || errno == EPERM);
+}
+
+/* Of what is there, what the run needs. */
+static int drop_capabilities(bool by_perf_events, char *kept, size_t len)
+{
+	uint64_t mask;
+	int err = capng_get_caps_process() ? -EPERM : 0;
+
+	mask = mask_of_wanted();
+	if (!err && by_perf_events && has(CAP_SYS_ADMIN)) {
+		err = keep(mask, mask | BIT(CAP_SYS_ADMIN));
+		if (privileges_refuse_perf_events())
+			mask |= BIT(CAP_SYS_ADMIN);
+	}
+	list(mask, kept, len);
+	return err ? err : keep(mask, mask);
 }
 
 /* ---- system calls ---- */
@@ -218,16 +251,18 @@ static int install(const struct privileges *p)
 	return filter_install(all, n);
 }
 
-int privileges_confine(const struct privileges *p)
+int privileges_confine(const struct privileges *p, char *kept, size_t len)
 {
-	int err = drop_capabilities(true);
+	int err = drop_bounds();
 
+	if (!err)
+		err = drop_capabilities(p->by_perf_events, kept, len);
 	return err ? err : install(p);
 }
 
 int privileges_renounce(void)
 {
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		return -errno;
-	return drop_capabilities(false);
+	int err = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? -errno : drop_bounds();
+
+	return err ? err : keep(0, 0);
 }
