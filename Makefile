@@ -182,7 +182,7 @@ $(BUILD)/unit/test_hazard: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libbpf)
 $(filter $(BUILD)/unit/test_functions%,$(UNIT_TESTS)): user/probe/functions.c
 $(BUILD)/unit/test_options $(BUILD)/unit/test_options_functions: user/probe/functions.c user/cmd/options.c user/cmd/choose.c user/cmd/values.c
 $(BUILD)/unit/test_values: user/cmd/values.c
-$(BUILD)/unit/test_guard: $(wildcard user/guard/*.c)
+$(BUILD)/unit/test_guard: user/guard/filter.c user/guard/privileges.c
 $(BUILD)/unit/test_guard: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
 $(BUILD)/unit/test_loader: user/probe/loader.c
 $(BUILD)/unit/test_latency: $(wildcard user/out/*.c)
@@ -293,7 +293,7 @@ $(BUILD)/workloads/site_probe: tests/workloads/site_probe.c user/probe/uprobe.c 
 		$(shell $(PKG_CONFIG) --libs libbpf)
 
 # Under what alloctrace itself is held to.
-$(BUILD)/workloads/confined: tests/workloads/confined.c $(wildcard user/guard/*.c) Makefile
+$(BUILD)/workloads/confined: tests/workloads/confined.c user/guard/filter.c user/guard/privileges.c Makefile
 	$(call say,WORK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -Iuser $(WORKLOAD_FLAGS) -MF $@.d -o $@ $(filter %.c,$^) -pthread \
