@@ -36,11 +36,11 @@ CORE_SRC := $(wildcard user/core/*.c)
 USER_SRC := user/main.c $(wildcard user/cmd/*.c user/probe/*.c user/sym/*.c user/out/*.c user/guard/*.c)
 DEMO_SRC := $(wildcard user/demo/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
-WORKLOAD_SRC := $(filter-out %/cet_lib.c %/known.c %/site_probe.c %/lone.c %/nobody.c %/own_lib.c %/plugin.c %.bpf.c,\
+WORKLOAD_SRC := $(filter-out %/cet_lib.c %/confined.c %/known.c %/site_probe.c %/lone.c %/nobody.c %/own_lib.c %/plugin.c %.bpf.c,\
 	$(wildcard tests/workloads/*.c))
 # Programs that are built once more, with other switches, and libraries.
 VARIANTS := prefixed-je prefixed-mi prefixed-tc prefixed-rjem otel-semaphores rust_names-mangled \
-	libarena.so libotel.so librust_names.so libplugin.so liblone.so libown.so
+	confined libarena.so libotel.so librust_names.so libplugin.so liblone.so libown.so
 NOBODIES := libnobody-outside.so libnobody-data.so libnobody-junk.so libnobody-absolute.so
 
 C_FILES = $(shell git ls-files 'bpf/*.[ch]' 'user/**.[ch]' 'tests/**.[ch]' 2>/dev/null)
@@ -192,6 +192,8 @@ $(filter $(BUILD)/unit/test_functions%,$(UNIT_TESTS)): user/probe/functions.c
 $(BUILD)/unit/test_options $(BUILD)/unit/test_options_functions: user/probe/functions.c user/cmd/options.c user/cmd/choose.c user/cmd/values.c
 $(BUILD)/unit/test_values: user/cmd/values.c
 $(BUILD)/unit/test_pressure: user/probe/relief.c
+$(BUILD)/unit/test_guard: user/guard/filter.c user/guard/privileges.c
+$(BUILD)/unit/test_guard: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
 $(BUILD)/unit/test_loader: user/probe/loader.c
 $(BUILD)/unit/test_latency: $(wildcard user/out/*.c)
 $(BUILD)/unit/test_latency: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs jansson)
@@ -302,6 +304,13 @@ $(BUILD)/workloads/site_probe: tests/workloads/site_probe.c user/probe/uprobe.c 
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -I$(BUILD)/obj/tests/workloads $(CFLAGS) -MF $@.d -o $@ $(filter %.c,$^) $(LDFLAGS) \
 		$(shell $(PKG_CONFIG) --libs libbpf)
+
+# Under what alloctrace itself is held to.
+$(BUILD)/workloads/confined: tests/workloads/confined.c user/guard/filter.c user/guard/privileges.c Makefile
+	$(call say,WORK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -Iuser $(WORKLOAD_FLAGS) -MF $@.d -o $@ $(filter %.c,$^) -pthread \
+		$(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
 
 workloads: $(WORKLOADS) ## build the programs that the tests trace
 	@$(MAKE) --no-print-directory $(addprefix $(BUILD)/workloads/,$(MATRIX))

@@ -387,7 +387,7 @@ same_state() (
 }
 
 @test "a command has the signals, descriptors and limits that a shell would give it" {
-	local wanted='^(SigBlk|SigIgn|SigCgt|TracerPid|Uid|Gid|Groups|CapEff|CapBnd|NoNewPrivs|Seccomp):' way
+	local wanted='^(SigBlk|SigIgn|SigCgt|TracerPid|Uid|Gid|Groups|Cap...|NoNewPrivs|Seccomp):' way
 	for way in ':' 'trap "" USR2 HUP'; do
 		same_state "$way" "$wanted"
 	done
@@ -440,6 +440,25 @@ same_state() (
 	not grep -Eq $'^Groups:.*\\b0\\b' "$BATS_TEST_TMPDIR/out"
 	export SUDO_UID=-1 SUDO_GID=x
 	"$ALLOCTRACE" -q -e malloc,free -o "$TRACE" -- true 2>"$SAID" || [ "$(wc -l <"$SAID")" -eq 1 ]
+}
+
+@test "under sudo, a command has the state, the environment and the home that it would have without" {
+	local state='^(Uid|Gid|Groups|Cap...|NoNewPrivs|Seccomp):' entry
+	command -v setpriv >/dev/null || skip "no setpriv"
+	entry=$(getent passwd nobody)
+	setpriv --reuid 65534 --regid 65534 --init-groups grep -E "$state" /proc/self/status >"$BATS_TEST_TMPDIR/here"
+	env -i PATH="$PATH" TERM=dumb KEPT=1 HOME="$(cut -d : -f 6 <<<"$entry")" USER=nobody LOGNAME=nobody \
+		SHELL="$(cut -d : -f 7 <<<"$entry")" env | sort >"$BATS_TEST_TMPDIR/env.here"
+	entry=$(getent passwd root)
+	as_sudo() {
+		env -i PATH="$PATH" TERM=dumb KEPT=1 HOME="${1:-$(cut -d : -f 6 <<<"$entry")}" USER=root LOGNAME=root \
+			SHELL="$(cut -d : -f 7 <<<"$entry")" SUDO_UID=65534 SUDO_GID=65534 SUDO_USER=nobody SUDO_COMMAND=alloctrace \
+			"$ALLOCTRACE" -q -e malloc,free -o "$TRACE" -- "${@:2}"
+	}
+	as_sudo '' grep -E "$state" /proc/self/status | diff "$BATS_TEST_TMPDIR/here" -
+	as_sudo '' env | sort | diff "$BATS_TEST_TMPDIR/env.here" -
+	# What sudo was told to keep stays.
+	[ "$(as_sudo /elsewhere printenv HOME)" = /elsewhere ]
 }
 
 @test "constructors are seen, from the first instruction" {

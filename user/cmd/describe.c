@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "core/log.h"
+#include "guard/privileges.h"
 
 #define DEFAULT_ROWS 20
 
@@ -61,6 +62,18 @@ void describe_refused(struct run *r)
 		log_warn("%" PRIu64 " functions are not traced: there are more than %d in all",
 			 refused, EVENT_MAX_FUNCTIONS);
 	r->refused_told = refused;
+}
+
+/* Not an error: what everybody may read is traced and named without them. */
+void describe_unreadable(void)
+{
+	char missing[256];
+
+	privileges_missing(missing, sizeof(missing));
+	if (missing[0])
+		log_info("without %s, mapped files that have been deleted or that are closed to "
+			 "you are not probed and give no names",
+			 missing);
 }
 
 /* The next function from row `i` on that the user has named, and that is nowhere to be seen; NULL:

@@ -14,6 +14,9 @@ void describe_functions(struct run *r);
 /* Says which functions the table had no room for, when there are more of them than last time. */
 void describe_refused(struct run *r);
 
+/* Says what will not be read for lack of privileges. */
+void describe_unreadable(void);
+
 /* Says which functions of --function were not found. */
 void describe_missing(struct run *r);
 

@@ -1,33 +1,63 @@
 // SPDX-License-Identifier: MIT
 /*
  * Output files are made 0600 and never through a symbolic link: a trace names what a process does,
- * and root writing through somebody's link would be a way in. Devices and pipes may be named
- * (/dev/stdout is a link, so write to standard output instead).
+ * and root writing through somebody's link would be a way in. Nor is written to what somebody else
+ * has put there before us, in /tmp say: a file of his, where he could read it, or another name of a
+ * file of ours. A file that is ours keeps its mode. Devices may be named (/dev/stdout is a link, so
+ * write to standard output instead).
  */
 #include "cmd/output.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int open_file(const char *path, FILE **file)
+#include "probe/spawn.h"
+
+/* Under sudo, what belongs to the user who called it belongs to us. */
+static bool is_ours(uid_t owner)
+{
+	const struct spawn_user caller = spawn_sudo_user();
+
+	return owner == geteuid() || (caller.change && owner == caller.uid);
+}
+
+/* What speaks against writing there; NULL: nothing. */
+static const char *objection(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return strerror(errno);
+	if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
+		return NULL;
+	if (!is_ours(st.st_uid))
+		return "it belongs to another user, who could read what is written";
+	return S_ISREG(st.st_mode) && st.st_nlink > 1 ? "the file has another name (a hard link)"
+						      : NULL;
+}
+
+static int open_file(const char *path, FILE **file, const char **why)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
 
-	if (fd < 0)
-		return -errno;
-	*file = fdopen(fd, "w");
+	*why = fd < 0 ? strerror(errno) : objection(fd);
+	*file = *why ? NULL : fdopen(fd, "w");
 	if (*file)
 		return 0;
-	close(fd);
-	return -ENOMEM;
+	if (!*why)
+		*why = "out of memory";
+	if (fd >= 0)
+		close(fd);
+	return -EACCES;
 }
 
-int output_open(struct output *o, const char *path)
+int output_open(struct output *o, const char *path, const char **why)
 {
 	*o = (struct output){.file = stdout, .name = path ? path : "standard output"};
-	return path ? open_file(path, &o->file) : 0;
+	return path ? open_file(path, &o->file, why) : 0;
 }
 
 void output_begin(struct output *o)

@@ -12,9 +12,12 @@ struct output {
 	int error;        /* errno of the first failed write */
 };
 
-/* `path` NULL: standard output. A negative errno when it cannot be opened; files are made with mode
- * 0600. */
-int output_open(struct output *o, const char *path);
+/*
+ * `path` NULL: standard output. Files are made with mode 0600; one that is there must be ours, and
+ * is not emptied yet. When it cannot be opened, or should not be written to: a negative errno, and
+ * half a sentence in *why, valid until the next call.
+ */
+int output_open(struct output *o, const char *path, const char **why);
 
 /* The run begins: what an existing file held is given up now, and not by a run that never was. */
 void output_begin(struct output *o);

@@ -17,7 +17,9 @@
 
 #include "cmd/checks.h"
 #include "cmd/describe.h"
+#include "cmd/rights.h"
 #include "core/log.h"
+#include "guard/privileges.h"
 #include "probe/hazard.h"
 #include "probe/preflight.h"
 #include "probe/spawn.h"
@@ -95,6 +97,16 @@ static void describe_kernel(const struct run *r)
 			 "(fixed in 6.14)");
 }
 
+static int check_mechanism(const struct run *r)
+{
+	if (session_is_multi(r->session) || !privileges_refuse_perf_events())
+		return 0;
+	return say(-EPERM,
+		   "this kernel has no multi links that filter by process, and other probes may be "
+		   "placed with CAP_SYS_ADMIN alone",
+		   "run as root (sudo alloctrace …), or grant CAP_SYS_ADMIN");
+}
+
 static int name_objects(struct run *r)
 {
 	for (size_t i = 0; i < r->options->objects.count; i++) {
@@ -104,25 +116,6 @@ static int name_objects(struct run *r)
 			return say(err, r->attacher.why, "");
 	}
 	return 0;
-}
-
-/*
- * The processes that will read the files of others. Now, while there is nothing yet that they could
- * inherit.
- */
-static int start_helpers(struct run *r)
-{
-	int err = 0;
-
-	r->symbolizer = symbolizer_new();
-	if (!r->symbolizer)
-		err = -errno;
-	else
-		r->scanner = scanner_new(&r->options->functions, &err);
-	if (err)
-		log_error("cannot start the processes that read the files of programs: %s",
-			  strerror(-err));
-	return err;
 }
 
 /* Everything that needs no target: on error nothing has been attached, and nothing started. */
@@ -165,7 +158,7 @@ static int prepare(struct run *r)
 	err = signals_init(&r->signals);
 	if (err)
 		return err;
-	err = start_helpers(r);
+	err = rights_split(r);
 	if (err)
 		return err;
 	if (heap_init(&r->heap))
@@ -184,7 +177,11 @@ static int prepare(struct run *r)
 	r->session = session_new(&config, &err, why, sizeof(why));
 	if (!r->session)
 		return say(err, why, "");
+	err = check_mechanism(r);
+	if (err)
+		return err;
 	describe_kernel(r);
+	describe_unreadable();
 	target_attacher_init(&r->attacher, r->session, &r->options->functions, r->scanner,
 			     r->symbolizer);
 	err = name_objects(r);
@@ -262,10 +259,13 @@ static void on_main_exit(void *context, pid_t pid)
 static int announce(struct run *r, const char *whom)
 {
 	char shown[300];
+	int err;
 
 	log_quote(shown, sizeof(shown), whom);
-	if (!r->attacher.sites)
-		return describe_nothing(r, shown);
+	err = r->attacher.sites ? rights_give_up(r) : describe_nothing(r, shown);
+	r->said = err;
+	if (err)
+		return err;
 	describe_functions(r);
 	describe_missing(r);
 	output_begin(&r->output);
@@ -401,8 +401,8 @@ static int attach_command(struct run *r)
 	}
 	open_gate(r);
 	err = spawn_release(r->child.pid, &hooks, &r->child.status);
-	if (err < 0 && !r->attacher.sites && !r->attacher.why[0])
-		return err; /* said by announce */
+	if (err < 0 && r->said)
+		return err;
 	if (err < 0)
 		return say(err, r->attacher.why[0] ? r->attacher.why : strerror(-err), "");
 	r->child.ended = err > 0;
@@ -411,12 +411,13 @@ static int attach_command(struct run *r)
 
 static int open_output(struct output *output, const char *path)
 {
+	const char *why;
 	char shown[160];
-	int err = output_open(output, path);
+	int err = output_open(output, path, &why);
 
 	if (err)
 		log_error("cannot open '%s' for writing: %s", log_quote(shown, sizeof(shown), path),
-			  strerror(-err));
+			  why);
 	return err;
 }
 

@@ -157,10 +157,11 @@ int run_sites(const struct options *o)
 {
 	struct listing l = {.options = o, .hazard = site_nop5_hazard()};
 	struct output output;
-	int code, err = output_open(&output, o->output);
+	const char *why;
+	int code, err = output_open(&output, o->output, &why);
 
 	if (err) {
-		log_error("cannot open '%s' for writing: %s", o->output, strerror(-err));
+		log_error("cannot open '%s' for writing: %s", o->output, why);
 		return EXIT_CANNOT;
 	}
 	output_begin(&output);

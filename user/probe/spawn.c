@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -71,6 +72,37 @@ struct spawn_user spawn_sudo_user(void)
 	return user;
 }
 
+static void replace(const char *name, const char *old, const char *new)
+{
+	const char *value = getenv(name);
+
+	if (value && !strcmp(value, old))
+		setenv(name, new, 1);
+}
+
+/* What sudo has set for root is the caller's again; what it was told to keep stays as it is. */
+static void restore_environment(uid_t uid)
+{
+	static const char *const sudos[] = {"SUDO_UID", "SUDO_GID", "SUDO_USER", "SUDO_COMMAND"};
+	char home[4096] = "/root", shell[4096] = "/bin/sh", name[256] = "root";
+	const struct passwd *entry = getpwuid(0);
+
+	if (entry) {
+		snprintf(home, sizeof(home), "%s", entry->pw_dir);
+		snprintf(shell, sizeof(shell), "%s", entry->pw_shell);
+		snprintf(name, sizeof(name), "%s", entry->pw_name);
+	}
+	for (size_t i = 0; i < sizeof(sudos) / sizeof(sudos[0]); i++)
+		unsetenv(sudos[i]);
+	entry = getpwuid(uid);
+	if (!entry)
+		return;
+	replace("HOME", home, entry->pw_dir);
+	replace("SHELL", shell, entry->pw_shell);
+	replace("USER", name, entry->pw_name);
+	replace("LOGNAME", name, entry->pw_name);
+}
+
 static int become(const struct spawn_user *user)
 {
 	if (!user->change)
@@ -79,6 +111,7 @@ static int become(const struct spawn_user *user)
 		return -errno;
 	if (setgid(user->gid) || setuid(user->uid))
 		return -errno;
+	restore_environment(user->uid);
 	return 0;
 }
 
@@ -145,7 +178,8 @@ void spawn_kill(pid_t pid)
 {
 	int status;
 
-	kill(pid, SIGKILL);
+	if (kill(pid, SIGKILL))
+		return; /* not ours to kill any more: it goes when we end (PTRACE_O_EXITKILL) */
 	while (!wait_for(pid, &status) && !WIFEXITED(status) && !WIFSIGNALED(status))
 		;
 }

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+/* Which of a run's processes may do what. */
+#include "cmd/rights.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "guard/privileges.h"
+
+int rights_split(struct run *r)
+{
+	int err = 0;
+
+	r->symbolizer = symbolizer_new();
+	if (!r->symbolizer)
+		err = -errno;
+	else
+		r->scanner = scanner_new(&r->options->functions, &err);
+	if (err)
+		log_error("cannot start the processes that read the files of programs: %s",
+			  strerror(-err));
+	return err;
+}
+
+int rights_give_up(const struct run *r)
+{
+	const struct privileges rest = {
+		.held = r->child.ended ? 0 : r->child.pid,
+		.children = {measure_calibrator(&r->measure)},
+		.by_perf_events = !session_is_multi(r->session),
+	};
+	char kept[256];
+	int err = privileges_confine(&rest, kept, sizeof(kept));
+
+	if (err) {
+		log_error("cannot give up the privileges that the run does not need: %s",
+			  strerror(-err));
+		return err;
+	}
+	log_debug("given up: all capabilities but %s; starting programs, writing files, sockets",
+		  kept);
+	return 0;
+}
