@@ -80,7 +80,7 @@ all: $(PROGRAMS) ## build alloctrace and pool-demo (the default)
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z_.-]+:.*## / {printf "  %-24s %s\n", $$1, $$2}' Makefile
-	@echo '  switches: DEBUG=1 SAN=1 WERROR=1 V=1, KERNEL=6.1 (vm-test), PREFIX= DESTDIR= (install)'
+	@echo '  switches: DEBUG=1 SAN=1 WERROR=1 V=1, KERNEL=6.1 (vm-test), FUZZ_SECONDS=30 (fuzz), PREFIX= DESTDIR= (install)'
 
 # What is missing is named in one sentence before the compiler trips over it.
 check-build-deps:

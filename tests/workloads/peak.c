@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * peak FILE COMMAND…: runs the command and writes into FILE what it took: "truth peak-kib=N", the
- * most memory that it, or any process that it started and waited for, had resident at once. Exits as
- * the command did. A signal to end is passed on.
+ * most memory that it, or any process that it started and waited for, had resident at once. Exits
+ * as the command did. A signal to end is passed on.
  */
 #include <signal.h>
 #include <stdio.h>
