@@ -293,6 +293,12 @@ static void warn_nameless(const struct run *r)
 		log_warn("names are missing: %" PRIu64 " processes, %" PRIu64 " mappings, %" PRIu64
 			 " files and %" PRIu64 " addresses were beyond what is kept",
 			 lost.processes, lost.mappings, lost.files, lost.addresses);
+	if (lost.deaths)
+		log_warn("names are missing: %" PRIu64 " files could not be read, for the process "
+			 "that reads symbols died of them or took too long",
+			 lost.deaths);
+	if (lost.reader)
+		log_warn("names are missing: the process that reads symbols is there no more");
 }
 
 /* The picture of compare, beside the report. */

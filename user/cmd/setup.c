@@ -106,6 +106,25 @@ static int name_objects(struct run *r)
 	return 0;
 }
 
+/*
+ * The processes that will read the files of others. Now, while there is nothing yet that they could
+ * inherit.
+ */
+static int start_helpers(struct run *r)
+{
+	int err = 0;
+
+	r->symbolizer = symbolizer_new();
+	if (!r->symbolizer)
+		err = -errno;
+	else
+		r->scanner = scanner_new(&r->options->functions, &err);
+	if (err)
+		log_error("cannot start the processes that read the files of programs: %s",
+			  strerror(-err));
+	return err;
+}
+
 /* Everything that needs no target: on error nothing has been attached, and nothing started. */
 static int prepare(struct run *r)
 {
@@ -146,8 +165,10 @@ static int prepare(struct run *r)
 	err = signals_init(&r->signals);
 	if (err)
 		return err;
-	r->symbolizer = symbolizer_new();
-	if (!r->symbolizer || heap_init(&r->heap))
+	err = start_helpers(r);
+	if (err)
+		return err;
+	if (heap_init(&r->heap))
 		return say(-ENOMEM, "out of memory", "");
 	strcpy(r->heap.only_pool, o->functions.pool_name);
 	r->heap.sample_bytes = o->sample_bytes;
@@ -163,7 +184,8 @@ static int prepare(struct run *r)
 	if (!r->session)
 		return say(err, why, "");
 	describe_kernel(r);
-	target_attacher_init(&r->attacher, r->session, &r->options->functions);
+	target_attacher_init(&r->attacher, r->session, &r->options->functions, r->scanner,
+			     r->symbolizer);
 	err = name_objects(r);
 	if (err)
 		return err;
@@ -272,7 +294,8 @@ static void leave_to_timers(struct run *r, pid_t pid)
 {
 	struct functions *f = &r->options->functions;
 
-	if (strcmp(r->options->command, "compare") || r->left_to_timers || !timers_in_process(pid))
+	if (strcmp(r->options->command, "compare") || r->left_to_timers ||
+	    !timers_in_process(r->scanner, pid))
 		return;
 	r->left_to_timers = true;
 	for (size_t i = 0; i < f->count; i++)
@@ -426,6 +449,7 @@ void setup_undo(struct run *r)
 	}
 	sink_fini(&r->sink);
 	target_attacher_fini(&r->attacher);
+	scanner_free(r->scanner);
 	session_free(r->session);
 	measure_fini(&r->measure);
 	timeline_fini(&r->timeline);

@@ -16,6 +16,7 @@
 #include "cmd/output.h"
 #include "core/log.h"
 #include "core/table.h"
+#include "guard/confine.h"
 #include "out/json.h"
 #include "probe/binary.h"
 
@@ -136,7 +137,12 @@ static int list(struct listing *l, const char *path)
 		log_error("cannot open '%s': %s", path, strerror(-err));
 		return EXIT_CANNOT;
 	}
-	l->binary = binary_new(fd, &err);
+	/* Whoever has made the file: from here on this process can read it and print, and no more.
+	 */
+	err = confine_keeper();
+	if (!err)
+		err = confine_worker();
+	l->binary = err ? NULL : binary_new(fd, &err);
 	if (l->binary)
 		err = binary_each_function(l->binary, visit, l);
 	else

@@ -21,6 +21,7 @@ struct run {
 	struct output svg; /* file NULL: no picture is wanted */
 	struct signals signals;
 	struct symbolizer *symbolizer;
+	struct scanner *scanner;
 	struct heap heap;
 	struct timeline timeline;
 	struct session *session;

@@ -368,17 +368,27 @@ static int match_rust(const struct functions *f, const char *symbol)
 	return *name == '_' ? find_symbol(f, name + 1) : -1;
 }
 
-static int match_prefixed(struct functions *f, const char *symbol, size_t i)
+/* The row of the catalogue that the symbol is, but for its prefix; -1: none. */
+static int base_of(const struct functions *f, const char *symbol, const char *prefix)
 {
-	size_t n = strlen(f->prefixes[i]);
-	struct function *row;
+	size_t n = strlen(prefix);
 	int base;
 
-	if (strncmp(symbol, f->prefixes[i], n))
+	if (strncmp(symbol, prefix, n))
 		return -1;
 	base = find_symbol(f, symbol + n);
 	if (base < 0 || base >= (int)CATALOGUE_ROWS || catalogue[base].symbols[0] ||
 	    catalogue[base].family == FAMILY_RUST)
+		return -1;
+	return base;
+}
+
+static int match_prefixed(struct functions *f, const char *symbol, size_t i)
+{
+	int base = base_of(f, symbol, f->prefixes[i]);
+	struct function *row;
+
+	if (base < 0)
 		return -1;
 	row = add_row(f, f->prefixes[i], catalogue[base].name);
 	if (!row) {
@@ -407,6 +417,15 @@ int functions_match(struct functions *f, const char *symbol, bool exported)
 	if (row < 0 || exported)
 		return row;
 	return f->rows[row].prefix || f->rows[row].family >= FAMILY_RUST ? row : -1;
+}
+
+bool functions_know(const struct functions *f, const char *symbol)
+{
+	bool known = find_symbol(f, symbol) >= 0 || match_rust(f, symbol) >= 0;
+
+	for (size_t i = 0; i < f->prefix_count && !known; i++)
+		known = base_of(f, symbol, f->prefixes[i]) >= 0;
+	return known;
 }
 
 bool functions_pair(const struct functions *f)

@@ -76,6 +76,9 @@ int functions_select(struct functions *f, const char *list, char *refused, size_
  */
 int functions_match(struct functions *f, const char *symbol, bool exported);
 
+/* Whether functions_match could find a row for the symbol, or make one if there were room. */
+bool functions_know(const struct functions *f, const char *symbol);
+
 static inline bool function_frees(const struct function *f)
 {
 	return !f->args.size;

@@ -12,11 +12,7 @@
 #include <unistd.h>
 
 #include "core/log.h"
-#include "probe/binary.h"
 #include "probe/functions.h"
-
-#define POOL_PROVIDER "alloctrace"
-#define OTEL_PROVIDER "otel_memory"
 
 /* While a file is read. */
 struct reading {
@@ -45,7 +41,7 @@ static void warn_bodyless(const struct reading *r)
 
 /* A function of the table, unless one lies there already: of two names of one address the earlier
  * row counts. */
-static void add_site(struct object *o, const struct binary_function *f, unsigned int function)
+static void add_site(struct object *o, const struct scan_function *f, unsigned int function)
 {
 	for (size_t i = 0; i < o->site_count; i++) {
 		if (o->sites[i].entry != f->entry)
@@ -56,23 +52,22 @@ static void add_site(struct object *o, const struct binary_function *f, unsigned
 	}
 	if (o->site_count < OBJECT_MAX_SITES)
 		o->sites[o->site_count++] = (struct object_site){
-			.entry = f->entry, .size = f->size, .function = function};
+			.entry = f->entry, .size = f->size, .function = function, .site = f->site};
 }
 
-static int visit_function(void *context, const struct binary_function *f)
+static void visit_function(void *context, const struct scan_function *f)
 {
 	struct reading *r = context;
 	int row = functions_match(r->functions, f->name, f->exported);
 
 	if (row < 0)
-		return 0;
+		return;
 	if (!f->has_code) {
 		r->bodyless |= 1ULL << row;
-		return 0;
+		return;
 	}
 	r->object->defined |= 1ULL << row;
 	add_site(r->object, f, (unsigned int)row);
-	return 0;
 }
 
 /* Whether both keys of that function's family are there, under the same prefix. */
@@ -101,50 +96,28 @@ static void drop_incomplete(struct object *o, const struct functions *functions)
 	o->site_count = kept;
 }
 
-/* Decides where in each function the probe goes. */
-static int find_sites(struct object *o, struct binary *b)
-{
-	bool hazard = site_nop5_hazard();
-	int err = 0;
-
-	for (size_t i = 0; i < o->site_count && !err; i++) {
-		struct binary_function f = {.entry = o->sites[i].entry, .size = o->sites[i].size};
-
-		err = binary_find_site(b, &f, hazard, &o->sites[i].site);
-	}
-	return err;
-}
-
-int object_init(struct object *o, int fd, const char *path, struct functions *functions, bool named)
+int object_init(struct object *o, struct scanner *scanner, int fd, const char *path,
+		struct functions *functions, bool named)
 {
 	struct reading reading = {.object = o, .functions = functions};
-	struct binary *b = NULL;
-	int err;
+	struct scan_facts facts;
+	int err = -ENOMEM;
 
 	*o = (struct object){.fd = fd, .path = strdup(path)};
-	if (!o->path) {
-		err = -ENOMEM;
-		goto out;
+	if (o->path)
+		err = scanner_read(scanner, fd, &facts, visit_function, &reading);
+	if (err) {
+		object_fini(o);
+		return err;
 	}
-	b = binary_new(fd, &err);
-	if (!b)
-		goto out;
-	err = binary_each_function(b, visit_function, &reading);
-	if (err)
-		goto out;
 	warn_bodyless(&reading);
 	if (!named)
 		drop_incomplete(o, functions);
-	o->has_pools = binary_has_probe(b, POOL_PROVIDER, NULL);
-	o->has_timers = o->has_pools && binary_has_probe(b, POOL_PROVIDER, "timed");
-	o->has_otel_pools = binary_has_probe(b, OTEL_PROVIDER, NULL);
-	o->is_go = o->site_count && binary_is_go(b);
-	err = find_sites(o, b);
-out:
-	binary_free(b);
-	if (err)
-		object_fini(o);
-	return err;
+	o->has_pools = facts.has_pools;
+	o->has_timers = facts.has_timers;
+	o->has_otel_pools = facts.has_otel_pools;
+	o->is_go = facts.is_go;
+	return 0;
 }
 
 void object_fini(struct object *o)

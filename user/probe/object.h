@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "probe/functions.h"
+#include "probe/scan.h"
 #include "probe/site.h"
 
 #define OBJECT_MAX_SITES 64
@@ -39,11 +40,11 @@ struct object {
 /*
  * Reads the file behind `fd`, which the object owns from here on, also on error. Functions of a
  * family (function_family) have sites when the file defines the keys of that family, or in any case
- * when it is `named`: the user has said that this is an allocator. -ENOEXEC: not an ELF file, or
- * one that is cut or malformed.
+ * when it is `named`: the user has said that this is an allocator. Errors are those of
+ * scanner_read; scan_strerror has words for them.
  */
-int object_init(struct object *o, int fd, const char *path, struct functions *functions,
-		bool named);
+int object_init(struct object *o, struct scanner *scanner, int fd, const char *path,
+		struct functions *functions, bool named);
 void object_fini(struct object *o);
 
 static inline bool object_is_interesting(const struct object *o)

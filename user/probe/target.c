@@ -56,9 +56,13 @@ struct visit {
 };
 
 void target_attacher_init(struct target_attacher *a, struct session *session,
-			  struct functions *functions)
+			  struct functions *functions, struct scanner *scanner,
+			  const struct symbolizer *symbolizer)
 {
-	*a = (struct target_attacher){.session = session, .functions = functions};
+	*a = (struct target_attacher){.session = session,
+				      .functions = functions,
+				      .scanner = scanner,
+				      .symbolizer = symbolizer};
 	table_init(&a->seen, sizeof(struct mapping_key), 0, MAX_FILES);
 	table_init(&a->attached, sizeof(struct attached_key), sizeof(struct attached), MAX_FILES);
 }
@@ -156,13 +160,14 @@ static int attach_file(struct target_attacher *a, int fd, const char *path, pid_
 		       struct attached *t, bool named)
 {
 	struct object o;
-	int err = object_init(&o, fd, path, a->functions, named);
+	int err = object_init(&o, a->scanner, fd, path, a->functions, named);
 
-	if (err) {
-		log_debug("skipped '%s': %s", path,
-			  err == -ENOEXEC ? "not an ELF file, or cut short" : strerror(-err));
+	if (err == -ENOEXEC || err == -ENOMEM)
+		log_debug("skipped '%s': %s", path, scan_strerror(err));
+	else if (err)
+		log_warn("'%s' is not traced: %s", path, scan_strerror(err));
+	if (err)
 		return 0;
-	}
 	if (object_is_interesting(&o))
 		err = attach_object(a, &o, scope, t);
 	object_fini(&o);
@@ -306,12 +311,19 @@ int target_attach_mapping(struct target_attacher *a, pid_t pid, pid_t scope,
 	return take_mapping(&v, m);
 }
 
+/* alloctrace itself, and the processes that read files for it. */
+static bool is_own(const struct target_attacher *a, pid_t pid)
+{
+	return pid == getpid() || scanner_owns(a->scanner, pid) ||
+	       symbolizer_owns(a->symbolizer, pid);
+}
+
 /* A process that ends while it is looked at is none. */
 static int visit_process(pid_t pid, void *context)
 {
 	struct visit v = {.attacher = context, .pid = pid, .scope = SESSION_ALL_PROCESSES};
 
-	if (pid != getpid())
+	if (!is_own(v.attacher, pid))
 		proc_each_mapping(pid, visit_mapping, &v);
 	say_refused(&v);
 	return 0;
@@ -350,13 +362,11 @@ int target_name_object(struct target_attacher *a, const char *path)
 	if (!err) {
 		a->named[a->named_count++] = (struct target_named){
 			.path = path, .file = {.device = st.st_dev, .inode = st.st_ino}};
-		err = object_init(&o, fd, path, a->functions, true);
+		err = object_init(&o, a->scanner, fd, path, a->functions, true);
 	}
 	if (err) {
 		snprintf(a->why, sizeof(a->why), "cannot probe '%s': %s", path,
-			 err == -ENOEXEC       ? "not a 64-bit ELF file, or cut short"
-			 : err == -EMEDIUMTYPE ? "not a regular file"
-					       : strerror(-err));
+			 err == -EMEDIUMTYPE ? "not a regular file" : scan_strerror(err));
 		return err;
 	}
 	if (!object_is_interesting(&o)) {

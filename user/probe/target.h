@@ -18,6 +18,7 @@
 #include "core/table.h"
 #include "probe/session.h"
 #include "sym/proc.h"
+#include "sym/symbolizer.h"
 
 /* 0 when the process can be a target, else a negative errno with a sentence in `why`. */
 int target_check(pid_t pid, char *why, size_t len);
@@ -35,8 +36,10 @@ struct target_named {
 };
 
 struct target_attacher {
-	struct session *session;     /* borrowed */
-	struct functions *functions; /* borrowed */
+	struct session *session;             /* borrowed */
+	struct functions *functions;         /* borrowed */
+	struct scanner *scanner;             /* borrowed; reads the files */
+	const struct symbolizer *symbolizer; /* borrowed; for whose processes nothing is probed */
 	struct table seen;     /* (device, inode, generation, scope) of a mapping -> nothing */
 	struct table attached; /* (device, inode, scope) of a file -> struct attached */
 	struct target_named named[TARGET_MAX_NAMED]; /* the only ones to be probed */
@@ -49,7 +52,8 @@ struct target_attacher {
 };
 
 void target_attacher_init(struct target_attacher *a, struct session *session,
-			  struct functions *functions);
+			  struct functions *functions, struct scanner *scanner,
+			  const struct symbolizer *symbolizer);
 void target_attacher_fini(struct target_attacher *a);
 
 /*

@@ -4,29 +4,38 @@
 
 #include <unistd.h>
 
-#include "probe/binary.h"
 #include "sym/proc.h"
+
+struct search {
+	struct scanner *scanner;
+	pid_t pid;
+};
+
+static void pass_over(void *context, const struct scan_function *f)
+{
+	(void)context;
+	(void)f;
+}
 
 static int visit_mapping(const struct proc_mapping *m, void *context)
 {
-	pid_t pid = *(const pid_t *)context;
-	struct binary *b;
-	bool found;
+	const struct search *s = context;
+	struct scan_facts facts;
 	int fd, err;
 
 	if (!m->executable || !m->inode)
 		return 0;
-	fd = proc_open_mapped(pid, m);
+	fd = proc_open_mapped(s->pid, m);
 	if (fd < 0)
 		return 0;
-	b = binary_new(fd, &err);
-	found = b && binary_has_probe(b, "alloctrace", "timed");
-	binary_free(b);
+	err = scanner_read(s->scanner, fd, &facts, pass_over, NULL);
 	close(fd);
-	return found;
+	return !err && facts.has_timers;
 }
 
-bool timers_in_process(pid_t pid)
+bool timers_in_process(struct scanner *scanner, pid_t pid)
 {
-	return proc_each_mapping(pid, visit_mapping, &pid) == 1;
+	struct search s = {.scanner = scanner, .pid = pid};
+
+	return proc_each_mapping(pid, visit_mapping, &s) == 1;
 }

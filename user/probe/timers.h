@@ -7,7 +7,9 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "probe/scan.h"
+
 /* Whether the process maps code with the probe alloctrace:timed. What cannot be read has none. */
-bool timers_in_process(pid_t pid);
+bool timers_in_process(struct scanner *scanner, pid_t pid);
 
 #endif

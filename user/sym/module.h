@@ -1,6 +1,7 @@
 /*
  * One mapped file: an ELF file held open, or a place holder for what has no names ("[vdso]", a
- * file that is not ELF). Counts its users, since many processes share it.
+ * file that is not ELF). Counts its users, since many processes share it. It is read by the helper
+ * process (reader.h).
  */
 #ifndef ALLOCTRACE_SYM_MODULE_H
 #define ALLOCTRACE_SYM_MODULE_H
@@ -12,13 +13,16 @@
 #include "sym/debuginfo.h"
 
 struct module;
+struct reader;
 
 /*
  * A module with one user, the caller. Takes over `fd` in every case; with -1, or when the file is
  * not ELF, the module has no functions. `path` is a string of `names`, which is borrowed; `id`
- * is what module_id returns. NULL when memory is out.
+ * is what module_id returns, and `reader`, borrowed as well, knows the file by. NULL when memory is
+ * out.
  */
-struct module *module_new(int fd, const char *path, struct names *names, uint32_t id);
+struct module *module_new(int fd, const char *path, struct names *names, struct reader *reader,
+			  uint32_t id);
 
 struct module *module_ref(struct module *m);   /* returns m */
 void module_unref(struct module *m);           /* the last one closes the file; NULL is allowed */

@@ -39,6 +39,7 @@ struct known {
 
 struct modules {
 	struct names *names;
+	struct reader *reader;
 	struct known *at; /* sorted by `listed`; the real one is another where it is not unique */
 	size_t count, capacity;
 	size_t sweep_at; /* the count at which unused modules are closed */
@@ -69,13 +70,14 @@ static size_t first_not_below(const struct modules *t, const struct identity *id
 	return low;
 }
 
-struct modules *modules_new(struct names *names)
+struct modules *modules_new(struct names *names, struct reader *reader)
 {
 	struct modules *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return NULL;
 	t->names = names;
+	t->reader = reader;
 	t->sweep_at = SWEEP_FIRST;
 	t->next_id = 1; /* 0 is never a module */
 	return t;
@@ -140,7 +142,7 @@ static int modules_add(struct modules *t, struct known *k, int fd, const char *n
 			close(fd);
 		return -ENOMEM;
 	}
-	k->module = module_new(fd, path, t->names, t->next_id++);
+	k->module = module_new(fd, path, t->names, t->reader, t->next_id++);
 	if (!k->module)
 		return -ENOMEM;
 	for (size_t i = 0; i < t->count; i++) {
@@ -218,7 +220,7 @@ static int get_unopened(struct modules *t, const struct proc_mapping *mapping, s
 	/* Not kept: it may be possible to open the file when the next process maps it. */
 	const char *path = names_intern(t->names, mapping->path);
 
-	*m = path ? module_new(-1, path, t->names, t->next_id++) : NULL;
+	*m = path ? module_new(-1, path, t->names, t->reader, t->next_id++) : NULL;
 	return *m ? 0 : -ENOMEM;
 }
 

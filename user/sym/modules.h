@@ -11,9 +11,10 @@
 struct module;
 struct modules;
 struct names;
+struct reader;
 
-/* An empty set, or NULL when memory is out; `names` is borrowed. */
-struct modules *modules_new(struct names *names);
+/* An empty set, or NULL when memory is out; `names` and `reader` are borrowed. */
+struct modules *modules_new(struct names *names, struct reader *reader);
 
 /* Gives up the set's own references. NULL is allowed. */
 void modules_free(struct modules *t);

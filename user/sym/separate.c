@@ -1,9 +1,8 @@
 /*
- * Hides the search for separate debug files. libdwfl's own is not used for the link, for two
- * reasons. The link is a name a traced program has chosen, looked up in a directory the program may
- * own, and libdwfl opens whatever is there: a FIFO would stop the tracer for ever. And when it
- * finds nothing it loads the debuginfod client with all its libraries, only to learn that no server
- * is set.
+ * Hides the search for separate debug files. libdwfl's own is not used: it opens what is there, and
+ * this process opens nothing. The link is a name that a traced program has chosen, looked up in a
+ * directory that the program may own; which paths are harmless is decided where they are opened
+ * (reader.c).
  */
 #include "sym/separate.h"
 
@@ -13,11 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <elfutils/libdwelf.h>
 
-#include "sym/regular.h"
+#include "sym/image.h"
 
 static void crc_table(uint32_t table[256])
 {
@@ -66,18 +64,12 @@ static int has_build_id(Dwfl_Module *mod, int fd)
 	return result;
 }
 
-/* The file DIR MIDDLE LINK if it is the debug file of the module, or -1. */
-static int open_candidate(Dwfl_Module *mod, const char *root, const char *dir, int dir_length,
-			  const char *middle, const char *link, GElf_Word crc, char **found)
+/* The file of that path if it is the debug file of the module, or -1. */
+static int open_candidate(Dwfl_Module *mod, const struct image *image, const char *path,
+			  GElf_Word crc, char **found)
 {
-	char path[PATH_MAX];
-	int n = snprintf(path, sizeof(path), "%s%.*s%s%s", root, dir_length, dir, middle, link);
-	struct stat st;
-	int fd, same;
+	int fd = image_want(image, path), same;
 
-	if (n < 0 || (size_t)n >= sizeof(path))
-		return -1;
-	fd = regular_open(path, &st);
 	if (fd < 0)
 		return -1;
 	/* The build-id first: a checksum means to read the whole file. */
@@ -92,57 +84,101 @@ static int open_candidate(Dwfl_Module *mod, const char *root, const char *dir, i
 	return -1;
 }
 
-static int find_by_link(Dwfl_Module *mod, const char *file_name, const char *link, GElf_Word crc,
-			char **found)
+static int find_by_build_id(Dwfl_Module *mod, const struct image *image, char **found)
 {
+	const unsigned char *id;
+	GElf_Addr address;
+	int length = dwfl_module_build_id(mod, &id, &address);
+	char path[PATH_MAX] = "/usr/lib/debug/.build-id/";
+	size_t at = strlen(path);
+
+	if (length < 2 || length > IMAGE_MAX_BUILD_ID)
+		return -1;
+	for (int i = 0; i < length; i++)
+		at += (size_t)sprintf(path + at, i ? "%02x" : "%02x/", id[i]);
+	strcpy(path + at, ".debug");
+	return open_candidate(mod, image, path, 0, found);
+}
+
+static int find_by_link(Dwfl_Module *mod, const struct image *image, const char *file_name,
+			const char *link, GElf_Word crc, char **found)
+{
+	static const struct {
+		const char *before, *between;
+	} places[] = {{"", ""}, {"", ".debug/"}, {"/usr/lib/debug", ""}};
 	const char *slash = file_name ? strrchr(file_name, '/') : NULL;
-	int length, fd;
+	int length, fd = -1;
 
 	/* Tools write a bare name; anything else would lead out of the three directories. */
 	if (!slash || !link || strchr(link, '/'))
 		return -1;
 	length = (int)(slash + 1 - file_name);
-	fd = open_candidate(mod, "", file_name, length, "", link, crc, found);
-	if (fd < 0)
-		fd = open_candidate(mod, "", file_name, length, ".debug/", link, crc, found);
-	if (fd < 0)
-		fd = open_candidate(mod, "/usr/lib/debug", file_name, length, "", link, crc, found);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && fd < 0; i++) {
+		char path[PATH_MAX];
+		int n = snprintf(path, sizeof(path), "%s%.*s%s%s", places[i].before, length,
+				 file_name, places[i].between, link);
+
+		if (n > 0 && (size_t)n < sizeof(path))
+			fd = open_candidate(mod, image, path, crc, found);
+	}
 	return fd;
+}
+
+/* Takes "DIR/.." and "/." out of an absolute path, in place. */
+static void simplify(char *path)
+{
+	char *to = path;
+	const char *from = path;
+
+	while (*from) {
+		size_t n = 1 + strcspn(from + 1, "/");
+
+		if (n == 3 && !strncmp(from, "/..", n)) {
+			while (to > path && *--to != '/')
+				;
+		} else if (n != 1 && !(n == 2 && from[1] == '.')) {
+			memmove(to, from, n);
+			to += n;
+		}
+		from += n;
+	}
+	*to = '\0';
 }
 
 /*
  * Debug files compressed by dwz refer to a shared one by a path of several parts, absolute or from
- * where they are. libdwfl asks for it in the same way and knows its build-id, which is not to be
- * had here; so its own search goes on, if there is nothing dangerous at that path.
+ * where they are. libdwfl asks for it in the same way; its build-id is not to be had here.
  */
-static bool is_shared_file(const char *file_name, const char *link)
+static int find_shared(const struct image *image, const char *file_name, const char *link,
+		       char **found)
 {
 	const char *slash = file_name ? strrchr(file_name, '/') : NULL;
 	int length = slash && link && link[0] != '/' ? (int)(slash + 1 - file_name) : 0;
 	char path[PATH_MAX];
-	struct stat st;
-	int n;
+	int n, fd;
 
-	if (!link || !strchr(link, '/'))
-		return false;
+	if (!link || !strchr(link, '/') || (!length && link[0] != '/'))
+		return -1;
 	n = snprintf(path, sizeof(path), "%.*s%s", length, length ? file_name : "", link);
-	return n > 0 && (size_t)n < sizeof(path) && !stat(path, &st) && S_ISREG(st.st_mode);
+	if (n < 0 || (size_t)n >= sizeof(path) || path[0] != '/')
+		return -1;
+	simplify(path);
+	fd = image_want(image, path);
+	if (fd >= 0)
+		*found = strdup(path);
+	return fd;
 }
 
 int separate_find(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Addr base,
 		  const char *file_name, const char *link, GElf_Word link_crc, char **found)
 {
-	const char *servers = getenv("DEBUGINFOD_URLS");
-	int fd = dwfl_build_id_find_debuginfo(mod, userdata, name, base, file_name, link, link_crc,
-					      found);
+	const struct image *image = *userdata;
+	int fd;
 
-	if (fd < 0 && is_shared_file(file_name, link))
-		return dwfl_standard_find_debuginfo(mod, userdata, name, base, file_name, link,
-						    link_crc, found);
-	if (fd < 0)
-		fd = find_by_link(mod, file_name, link, link_crc, found);
-	/* Without names it asks for the build-id alone, here and then on the servers. */
-	if (fd < 0 && servers && servers[0])
-		fd = dwfl_standard_find_debuginfo(mod, userdata, name, base, NULL, NULL, 0, found);
-	return fd;
+	(void)name;
+	(void)base;
+	if (link && strchr(link, '/'))
+		return find_shared(image, file_name, link, found);
+	fd = find_by_build_id(mod, image, found);
+	return fd < 0 ? find_by_link(mod, image, file_name, link, link_crc, found) : fd;
 }

@@ -17,6 +17,7 @@
 #include "sym/module.h"
 #include "sym/modules.h"
 #include "sym/names.h"
+#include "sym/reader.h"
 #include "sym/space.h"
 
 /* More than a machine runs; each costs one or two kilobytes. */
@@ -35,6 +36,7 @@ struct process {
 
 struct symbolizer {
 	struct names *names;
+	struct reader *reader;
 	struct modules *modules;
 	struct cache *cache;
 	struct process **processes; /* sorted by pid */
@@ -55,15 +57,19 @@ struct symbolizer *symbolizer_new(void)
 
 	if (!s)
 		return NULL;
+	s->next_serial = 1;
+	s->reader = reader_new();
+	if (!s->reader)
+		goto out;
 	s->names = names_new();
 	s->cache = cache_new();
-	s->modules = s->names ? modules_new(s->names) : NULL;
-	s->next_serial = 1;
-	if (!s->names || !s->cache || !s->modules) {
-		symbolizer_free(s);
-		return NULL;
-	}
-	return s;
+	s->modules = s->names ? modules_new(s->names, s->reader) : NULL;
+	if (s->names && s->cache && s->modules)
+		return s;
+	errno = ENOMEM;
+out:
+	symbolizer_free(s);
+	return NULL;
 }
 
 static void process_free(struct process *p)
@@ -82,12 +88,20 @@ void symbolizer_free(struct symbolizer *s)
 	modules_free(s->modules);
 	cache_free(s->cache);
 	names_free(s->names);
+	reader_free(s->reader);
 	free(s);
 }
 
 void symbolizer_losses(const struct symbolizer *s, struct symbolizer_losses *losses)
 {
 	*losses = s->losses;
+	losses->deaths = reader_deaths(s->reader);
+	losses->reader = reader_is_lost(s->reader);
+}
+
+bool symbolizer_owns(const struct symbolizer *s, pid_t pid)
+{
+	return reader_owns(s->reader, pid);
 }
 
 /* ---- processes ---- */

@@ -26,9 +26,14 @@ struct symbolizer_losses {
 	uint64_t mappings;  /* not remembered, too many in one process */
 	uint64_t files;     /* not opened because descriptors ran out: they stay without names */
 	uint64_t addresses; /* answered "[unknown]" because the store of answers is full */
+	uint64_t deaths;    /* files of whose reading the helper process has died: without names */
+	bool reader;        /* there is no helper process any more: nothing new has names */
 };
 
-/* NULL when memory is out. The caller frees it. */
+/*
+ * Starts the process that will read the files (guard/helper.h), which has the caller's memory as of
+ * now. NULL with errno set. The caller frees it.
+ */
 struct symbolizer *symbolizer_new(void);
 
 /* Ends the life of every view that was handed out. NULL is allowed. */
@@ -74,6 +79,9 @@ void symbolizer_exit(struct symbolizer *s, pid_t pid);
  */
 struct sym_stack symbolizer_resolve(struct symbolizer *s, pid_t pid, uint64_t address,
 				    bool is_return);
+
+/* The process is one of the symbolizer's own. */
+bool symbolizer_owns(const struct symbolizer *s, pid_t pid);
 
 void symbolizer_losses(const struct symbolizer *s, struct symbolizer_losses *losses);
 

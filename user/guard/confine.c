@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The user is nobody, which owns nothing, when we may change it; who runs alloctrace by
+ * capabilities alone stays himself, and the filter of system calls has to do.
+ */
+#include "guard/confine.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "guard/filter.h"
+
+#define NOBODY     65534
+#define MAX_MEMORY (4ULL << 30) /* debug information of the largest programs takes half of that */
+
+/* Down, never up; without an error where it is lower already. */
+static int limit(int resource, rlim_t value)
+{
+	struct rlimit l;
+
+	if (getrlimit(resource, &l))
+		return -errno;
+	if (l.rlim_max == RLIM_INFINITY || l.rlim_max > value)
+		l.rlim_max = value;
+	l.rlim_cur = l.rlim_max;
+	return setrlimit(resource, &l) ? -errno : 0;
+}
+
+/* A quarter of what the machine has, if that is less. */
+static rlim_t memory_limit(void)
+{
+	uint64_t quarter = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 4;
+
+	return quarter < MAX_MEMORY ? quarter : MAX_MEMORY;
+}
+
+static int limit_all(void)
+{
+	struct rlimit files;
+	int err;
+
+	/* One descriptor a mapped file: all that may be had. */
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
+	err = limit(RLIMIT_CORE, 0);
+	if (!err && !CONFINE_SANITIZED)
+		err = limit(RLIMIT_DATA, memory_limit());
+	return err;
+}
+
+static int drop_user(void)
+{
+	capng_clear(CAPNG_SELECT_ALL);
+	if (!geteuid())
+		return capng_change_id(NOBODY, NOBODY,
+				       CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING)
+			       ? -EPERM
+			       : 0;
+	return capng_apply(CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT) ? -EPERM : 0;
+}
+
+static struct filter_code worker_filter;
+
+static int make_filter(void)
+{
+	static const struct filter_call calls[] = {
+		FILTER_ALLOW("pread64"),
+		FILTER_ALLOW("lseek"),
+		FILTER_ALLOW("fstat"),
+		FILTER_ALLOW("newfstatat", FILTER_WITH(3, AT_EMPTY_PATH)),
+		FILTER_ALLOW("fcntl", FILTER_IS(1, F_GETFL)),
+		FILTER_ALLOW("fcntl", FILTER_IS(1, F_GETFD)),
+		FILTER_ALLOW("sendmsg"),
+		FILTER_ALLOW("recvmsg"),
+		FILTER_ALLOW("setitimer"),
+	};
+
+	return filter_compile(&worker_filter, calls, sizeof(calls) / sizeof(calls[0]));
+}
+
+int confine_keeper(void)
+{
+	int err = make_filter();
+
+	if (!err)
+		err = limit_all();
+	if (!err)
+		err = drop_user();
+	if (!err && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		err = -errno;
+	/* Others that are nobody may not look into it either. */
+	if (!err && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+		err = -errno;
+	return err;
+}
+
+int confine_worker(void)
+{
+	return filter_apply(&worker_filter);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A process of our own without rights, for work on files that others have made. It gets questions
+ * and open files over a socket and gives bytes back; whatever such a file makes of it, it cannot
+ * open, start, trace or reach anything (confine.h). When it dies of a question, that question has
+ * no answer, and the next one finds a new process.
+ *
+ * There are two processes to it. The keeper starts workers and tells when one has died; a worker
+ * answers. Both are forked from alloctrace before it has anything to hide, and end with it.
+ *
+ *	alloctrace --- question, file ----> worker
+ *	           <-- want PATH? ---------          (a further file, which alloctrace may refuse)
+ *	           --- file, or none ----->
+ *	           <-- answer -------------
+ *	           <-- died --------------- keeper   (then go: all that was sent before is void)
+ */
+#ifndef ALLOCTRACE_GUARD_HELPER_H
+#define ALLOCTRACE_GUARD_HELPER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define HELPER_MAX_BYTES (96 << 10) /* of a question or an answer */
+
+struct helper;
+struct helper_worker;
+
+/* What is done in the worker. It lives in the memory of alloctrace when the helper was started. */
+struct helper_job {
+	const char *name; /* of its processes, up to 15 bytes */
+	/*
+	 * Writes the answer into `answer` and returns its length. `fd` is the file that came with
+	 * the question, -1 when none came, and is the callee's to close.
+	 */
+	size_t (*answer)(void *context, struct helper_worker *w, const void *question, size_t len,
+			 int fd, unsigned char answer[HELPER_MAX_BYTES]);
+	void *context;
+	/* A worker answers once and ends: what one file has made of it does not reach the next. */
+	bool once;
+};
+
+/* In the worker, while it answers: the file of that path as alloctrace opens it, or -1. */
+int helper_want(struct helper_worker *w, const char *path);
+
+/* Opens what a worker wants, or refuses: a descriptor, which is closed when it was sent, or -1. */
+typedef int (*helper_open_fn)(void *context, const char *path);
+
+/* NULL with a negative errno in *err: there is no such process, and nothing may be read without. */
+struct helper *helper_start(const struct helper_job *job, int *err);
+
+/* Ends the processes. NULL is allowed. */
+void helper_stop(struct helper *h);
+
+/*
+ * Asks and waits. `fd` is borrowed, -1: no file. `open_file` may be NULL. The length of the answer,
+ * or a negative errno: -ECONNRESET when the worker died of it or took longer than HELPER_SECONDS
+ * of a CPU's time, -ENOTCONN when there is no helper any more. What the answer says is not to be
+ * believed further than the file itself would be.
+ */
+ssize_t helper_ask(struct helper *h, const void *question, size_t len, int fd,
+		   unsigned char answer[HELPER_MAX_BYTES], helper_open_fn open_file, void *context);
+
+#define HELPER_SECONDS 10
+
+/* The process is one of a helper of ours. */
+bool helper_owns(const struct helper *h, pid_t pid);
+
+#endif

@@ -1,0 +1,222 @@
+/*
+ * Hides the helper process. Its answers are checked as if the file had written them itself. Which
+ * debug files are opened for it is decided here: regular ELF files that lie below /usr/lib/debug,
+ * beside the file in question, or in .debug beside it. So what a file might make of the process
+ * gets to see debug information, and nothing else of the machine.
+ */
+#include "sym/reader.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/pack.h"
+#include "guard/helper.h"
+#include "sym/names.h"
+#include "sym/reading.h"
+#include "sym/regular.h"
+
+#define DEBUG_ROOT "/usr/lib/debug/"
+
+struct reader {
+	struct helper *helper;
+	uint64_t deaths;
+	bool lost;
+	unsigned char answer[HELPER_MAX_BYTES];
+};
+
+struct reader *reader_new(void)
+{
+	struct reader *r = calloc(1, sizeof(*r));
+	int err = -ENOMEM;
+
+	if (r)
+		r->helper = helper_start(&reading_job, &err);
+	if (r && r->helper)
+		return r;
+	free(r);
+	errno = -err;
+	return NULL;
+}
+
+void reader_free(struct reader *r)
+{
+	if (!r)
+		return;
+	helper_stop(r->helper);
+	free(r);
+}
+
+uint64_t reader_deaths(const struct reader *r)
+{
+	return r->deaths;
+}
+
+bool reader_is_lost(const struct reader *r)
+{
+	return r->lost;
+}
+
+bool reader_owns(const struct reader *r, pid_t pid)
+{
+	return helper_owns(r->helper, pid);
+}
+
+/* ---- debug files */
+
+static bool is_elf(int fd)
+{
+	char magic[4];
+
+	return pread(fd, magic, sizeof(magic), 0) == sizeof(magic) &&
+	       !memcmp(magic, "\177ELF", sizeof(magic));
+}
+
+/* Whether the path is a name without a slash behind the first `n` bytes of `dir` and `more`. */
+static bool lies_in(const char *path, const char *dir, size_t n, const char *more)
+{
+	const char *rest = path + n + strlen(more);
+
+	return !strncmp(path, dir, n) && !strncmp(path + n, more, strlen(more)) && *rest &&
+	       !strchr(rest, '/');
+}
+
+static bool is_harmless(const char *file, const char *path)
+{
+	const char *slash = strrchr(file, '/');
+	size_t n = slash ? (size_t)(slash + 1 - file) : 0;
+
+	if (strstr(path, "/../"))
+		return false;
+	if (!strncmp(path, DEBUG_ROOT, strlen(DEBUG_ROOT)))
+		return true;
+	return file[0] == '/' && (lies_in(path, file, n, "") || lies_in(path, file, n, ".debug/"));
+}
+
+/* `context` is the path of the file in question. */
+static int open_debug_file(void *context, const char *path)
+{
+	struct stat st;
+	int fd = is_harmless(context, path) ? regular_open(path, &st) : -1;
+
+	if (fd < 0 || is_elf(fd))
+		return fd < 0 ? -1 : fd;
+	close(fd);
+	return -1;
+}
+
+/* ---- questions */
+
+/* What came is in *in. 0 or a negative errno. */
+static int ask(struct reader *r, const struct pack *question, int fd, const char *path,
+	       struct pack *in)
+{
+	ssize_t n = -EMSGSIZE;
+
+	if (!question->failed)
+		n = helper_ask(r->helper, question->bytes, question->used, fd, r->answer,
+			       open_debug_file, (void *)path);
+	r->deaths += n == -ECONNRESET;
+	r->lost |= n == -ENOTCONN;
+	*in = pack_over(r->answer, n < 0 ? 0 : (size_t)n);
+	return n < 0 ? (int)n : 0;
+}
+
+static void take_facts(struct pack *in, struct image_facts *f)
+{
+	f->size = unpack_number(in);
+	f->build_id_length = unpack_number(in);
+	if (f->build_id_length > IMAGE_MAX_BUILD_ID)
+		in->failed = true;
+	for (size_t i = 0; i < f->build_id_length && !in->failed; i++)
+		f->build_id[i] = (unsigned char)unpack_number(in);
+	f->segment_count = unpack_number(in);
+	if (f->segment_count > IMAGE_MAX_SEGMENTS)
+		in->failed = true;
+	for (size_t i = 0; i < f->segment_count && !in->failed; i++) {
+		struct image_segment *s = &f->segments[i];
+
+		s->offset = unpack_number(in);
+		s->file_size = unpack_number(in);
+		s->address = unpack_number(in);
+		s->memory_size = unpack_number(in);
+		s->executable = unpack_number(in);
+	}
+}
+
+int reader_open(struct reader *r, uint32_t id, const char *path, int fd, struct image_facts *facts)
+{
+	unsigned char bytes[PATH_MAX + 64];
+	struct pack question = pack_over(bytes, sizeof(bytes)), in;
+	struct image_facts read = {0};
+	int err;
+
+	pack_number(&question, READING_OPEN);
+	pack_number(&question, id);
+	pack_text(&question, path, PATH_MAX);
+	err = ask(r, &question, fd, path, &in);
+	if (!err)
+		take_facts(&in, &read);
+	if (!err && in.failed)
+		err = -EBADMSG;
+	if (facts)
+		*facts = err ? (struct image_facts){0} : read;
+	return err;
+}
+
+static int take_number(struct pack *in)
+{
+	uint64_t n = unpack_number(in);
+
+	return n > INT_MAX ? 0 : (int)n;
+}
+
+static void take_frame(struct pack *in, struct names *names, struct sym_frame *f)
+{
+	*f = (struct sym_frame){0};
+	f->function = names_intern(names, unpack_text(in));
+	f->file = names_intern(names, unpack_text(in));
+	f->line = take_number(in);
+	f->column = take_number(in);
+	f->offset = unpack_number(in);
+	f->inlined = unpack_number(in);
+}
+
+ssize_t reader_frames(struct reader *r, uint32_t id, const char *path, uint64_t address,
+		      bool is_return, struct names *names,
+		      struct sym_frame frames[DEBUGINFO_FRAMES_MAX])
+{
+	unsigned char bytes[64];
+	struct pack question = pack_over(bytes, sizeof(bytes)), in;
+	uint64_t count;
+	int err;
+
+	pack_number(&question, READING_FRAMES);
+	pack_number(&question, id);
+	pack_number(&question, address);
+	pack_number(&question, is_return);
+	err = ask(r, &question, -1, path, &in);
+	if (err)
+		return err;
+	if (!unpack_number(&in))
+		return in.failed ? -EBADMSG : -ESTALE;
+	count = unpack_number(&in);
+	if (!count || count > DEBUGINFO_FRAMES_MAX)
+		return -EBADMSG;
+	for (size_t i = 0; i < count; i++)
+		take_frame(&in, names, &frames[i]);
+	frames[count - 1].inlined = false;
+	return in.failed ? -EBADMSG : (ssize_t)count;
+}
+
+void reader_close(struct reader *r, uint32_t id)
+{
+	unsigned char bytes[64];
+	struct pack question = pack_over(bytes, sizeof(bytes)), in;
+
+	pack_number(&question, READING_CLOSE);
+	pack_number(&question, id);
+	ask(r, &question, -1, "", &in);
+}

@@ -1,0 +1,22 @@
+/*
+ * What the helper process does for the symbolizer: it keeps the files that it was given, by number,
+ * and answers what lies at their addresses. The form of questions and answers, for reader.c:
+ *
+ *	READING_OPEN id path (file)          -> size, build-id, segments
+ *	READING_FRAMES id address is_return  -> 1, count, frames; 0: no such number here
+ *	READING_CLOSE id                     -> nothing
+ */
+#ifndef ALLOCTRACE_SYM_READING_H
+#define ALLOCTRACE_SYM_READING_H
+
+#include <stdint.h>
+
+#include "guard/helper.h"
+
+enum reading_question { READING_OPEN, READING_FRAMES, READING_CLOSE };
+
+#define READING_MAX_NAME 4095 /* bytes of a function's name or a file's path */
+
+extern const struct helper_job reading_job;
+
+#endif
