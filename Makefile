@@ -314,9 +314,11 @@ $(BUILD)/fuzz/fuzz_event: $(call fuzz_obj,$(CORE_SRC))
 $(BUILD)/fuzz/fuzz_json: $(call fuzz_obj,$(CORE_SRC) $(wildcard user/out/*.c))
 $(BUILD)/fuzz/fuzz_json: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs jansson)
 $(BUILD)/fuzz/fuzz_maps: $(call fuzz_obj,user/sym/proc.c user/sym/regular.c)
-$(BUILD)/fuzz/fuzz_elf: $(call fuzz_obj,$(CORE_SRC) $(addprefix user/probe/,object.c binary.c functions.c site.c))
-$(BUILD)/fuzz/fuzz_elf: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libelf) -lZydis
-$(BUILD)/fuzz/fuzz_dwarf: $(call fuzz_obj,$(CORE_SRC) $(wildcard user/sym/*.c))
+$(BUILD)/fuzz/fuzz_elf: $(call fuzz_obj,$(CORE_SRC) $(addprefix user/probe/,scan.c binary.c functions.c site.c) \
+	$(wildcard user/guard/*.c))
+$(BUILD)/fuzz/fuzz_elf: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libelf libseccomp libcap-ng 2>/dev/null) -lZydis
+$(BUILD)/fuzz/fuzz_dwarf: $(call fuzz_obj,$(CORE_SRC) $(addprefix user/sym/,\
+	image.c debuginfo.c separate.c symtab.c strings.c demangle.c names.c arena.c ranges.c regular.c))
 $(BUILD)/fuzz/fuzz_dwarf: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf) -liberty
 $(BUILD)/fuzz/fuzz_site: $(call fuzz_obj,user/probe/site.c)
 $(BUILD)/fuzz/fuzz_site: FUZZ_LIBS = -lZydis
