@@ -81,7 +81,7 @@ all: $(PROGRAMS) ## build alloctrace and pool-demo (the default)
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z_.-]+:.*## / {printf "  %-24s %s\n", $$1, $$2}' Makefile
-	@echo '  switches: DEBUG=1 SAN=1 WERROR=1 V=1, KERNEL=6.1 (vm-test), PREFIX= DESTDIR= (install)'
+	@echo '  switches: DEBUG=1 SAN=1 WERROR=1 V=1, KERNEL=6.1 (vm-test), FUZZ_SECONDS=30 (fuzz), PREFIX= DESTDIR= (install)'
 
 # What is missing is named in one sentence before the compiler trips over it.
 check-build-deps:
@@ -336,9 +336,11 @@ $(BUILD)/fuzz/fuzz_event: $(call fuzz_obj,$(CORE_SRC))
 $(BUILD)/fuzz/fuzz_json: $(call fuzz_obj,$(CORE_SRC) $(wildcard user/out/*.c))
 $(BUILD)/fuzz/fuzz_json: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs jansson)
 $(BUILD)/fuzz/fuzz_maps: $(call fuzz_obj,user/sym/proc.c user/sym/regular.c)
-$(BUILD)/fuzz/fuzz_elf: $(call fuzz_obj,$(CORE_SRC) $(addprefix user/probe/,object.c scan.c binary.c functions.c site.c) tests/fuzz/in_process.c)
-$(BUILD)/fuzz/fuzz_elf: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libelf) -lZydis
-$(BUILD)/fuzz/fuzz_dwarf: $(call fuzz_obj,$(CORE_SRC) $(filter-out $(addprefix user/sym/,reading.c reader.c module.c modules.c symbolizer.c space.c),$(wildcard user/sym/*.c)))
+$(BUILD)/fuzz/fuzz_elf: $(call fuzz_obj,$(CORE_SRC) $(addprefix user/probe/,scan.c binary.c functions.c site.c) \
+	$(wildcard user/guard/*.c))
+$(BUILD)/fuzz/fuzz_elf: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libelf libseccomp libcap-ng 2>/dev/null) -lZydis
+$(BUILD)/fuzz/fuzz_dwarf: $(call fuzz_obj,$(CORE_SRC) $(addprefix user/sym/,\
+	image.c debuginfo.c separate.c symtab.c strings.c demangle.c names.c arena.c ranges.c regular.c))
 $(BUILD)/fuzz/fuzz_dwarf: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf) -liberty
 $(BUILD)/fuzz/fuzz_answer: $(call fuzz_obj,$(CORE_SRC) $(wildcard user/sym/*.c) \
 	$(addprefix user/probe/,object.c scan.c binary.c functions.c site.c) tests/fuzz/in_process.c)

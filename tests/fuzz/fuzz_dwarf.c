@@ -15,13 +15,6 @@
 #define PATH     "/nowhere/input"
 #define SEGMENTS 8 /* whose borders are asked for */
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	return 0;
-}
-
 static void check_frames(const struct sym_frame *frames, size_t count)
 {
 	size_t bytes = 0;
@@ -42,12 +35,12 @@ static void check_frames(const struct sym_frame *frames, size_t count)
 
 /* ---- the one place that knows how a file is read ---- */
 
-struct symbols {
+struct reader {
 	struct names *names;
 	struct image *image;
 };
 
-static void symbols_open(struct symbols *r, const uint8_t *data, size_t size)
+static void reader_open(struct reader *r, const uint8_t *data, size_t size)
 {
 	r->names = names_new();
 	if (!r->names)
@@ -58,13 +51,13 @@ static void symbols_open(struct symbols *r, const uint8_t *data, size_t size)
 		abort();
 }
 
-static void symbols_close(struct symbols *r)
+static void reader_close(struct reader *r)
 {
 	image_free(r->image);
 	names_free(r->names);
 }
 
-static void ask_address(struct symbols *r, uint64_t address)
+static void ask_address(struct reader *r, uint64_t address)
 {
 	struct sym_frame frames[DEBUGINFO_FRAMES_MAX];
 
@@ -72,13 +65,14 @@ static void ask_address(struct symbols *r, uint64_t address)
 	check_frames(frames, image_frames(r->image, address, true, frames));
 }
 
-static void ask_offset(struct symbols *r, uint64_t offset)
+static void ask_offset(struct reader *r, uint64_t offset)
 {
-	const struct image_facts *f = image_facts(r->image);
+	const struct image_facts *facts = image_facts(r->image);
 
-	fuzz_check(f->segment_count <= IMAGE_MAX_SEGMENTS, "no more segments than fit");
-	for (size_t i = 0; i < f->segment_count; i++) {
-		const struct image_segment *s = &f->segments[i];
+	fuzz_check(facts->segment_count <= IMAGE_MAX_SEGMENTS, "no more segments than fit");
+	fuzz_check(facts->build_id_length <= IMAGE_MAX_BUILD_ID, "a build-id fits");
+	for (size_t i = 0; i < facts->segment_count; i++) {
+		const struct image_segment *s = &facts->segments[i];
 
 		if (offset >= s->offset && offset - s->offset < s->file_size)
 			ask_address(r, offset - s->offset + s->address);
@@ -87,7 +81,7 @@ static void ask_offset(struct symbols *r, uint64_t offset)
 
 /* ---- where to ask ---- */
 
-static void ask_segment(struct symbols *r, const Elf64_Phdr *p)
+static void ask_segment(struct reader *r, const Elf64_Phdr *p)
 {
 	ask_address(r, p->p_vaddr);
 	ask_address(r, p->p_vaddr + p->p_memsz / 2);
@@ -96,7 +90,7 @@ static void ask_segment(struct symbols *r, const Elf64_Phdr *p)
 	ask_offset(r, p->p_offset + p->p_filesz - 1);
 }
 
-static void ask_segments(struct symbols *r, const uint8_t *data, size_t size)
+static void ask_segments(struct reader *r, const uint8_t *data, size_t size)
 {
 	Elf64_Ehdr header;
 	Elf64_Phdr p;
@@ -118,7 +112,7 @@ static void ask_segments(struct symbols *r, const uint8_t *data, size_t size)
 	}
 }
 
-static void ask_chosen(struct symbols *r, const uint8_t *data, size_t size)
+static void ask_chosen(struct reader *r, const uint8_t *data, size_t size)
 {
 	uint16_t offsets[8];
 
@@ -131,13 +125,13 @@ static void ask_chosen(struct symbols *r, const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct symbols r;
+	struct reader r;
 
-	symbols_open(&r, data, size);
+	reader_open(&r, data, size);
 	ask_segments(&r, data, size);
 	ask_chosen(&r, data, size);
 	for (size_t offset = 0; offset < size; offset += 1 + size / 16)
 		ask_offset(&r, offset);
-	symbols_close(&r);
+	reader_close(&r);
 	return 0;
 }

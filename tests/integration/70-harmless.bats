@@ -553,12 +553,6 @@ same_state() (
 
 # ---- names
 
-# What a terminal gets to see: newlines, and no other control byte; and UTF-8.
-harmless_text() {
-	! LC_ALL=C grep -qP '[\x00-\x09\x0b-\x1f\x7f]' "$1" && ! LC_ALL=C grep -qP '\xc2[\x80-\x9f]' "$1" &&
-		iconv -f UTF-8 -t UTF-8 "$1" >/dev/null
-}
-
 @test "odd names of threads, functions, files and paths" {
 	local dir=$BATS_TEST_TMPDIR/$'odd\033[32m\xff\ndir' program out=$BATS_TEST_TMPDIR/command.out
 	mkdir "$dir"

@@ -125,3 +125,9 @@ count_lines() { sort | uniq -c | awk '{ n = $1; $1 = ""; print substr($0, 2), n 
 
 # same FILE FILE: whether two tables are the same; the difference is told. The first one is the truth.
 same() { diff "$1" "$2" | sed 's/^</truth:     /; s/^>/alloctrace:/' >&2; cmp -s "$1" "$2"; }
+
+# harmless_text FILE: what a terminal gets to see is newlines, and no other control byte; and UTF-8.
+harmless_text() {
+	! LC_ALL=C grep -qP '[\x00-\x09\x0b-\x1f\x7f]' "$1" && ! LC_ALL=C grep -qP '\xc2[\x80-\x9f]' "$1" &&
+		iconv -f UTF-8 -t UTF-8 "$1" >/dev/null
+}

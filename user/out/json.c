@@ -193,14 +193,17 @@ static json_t *sum(const json_t *a, const json_t *b)
  * added up, so that none is missing. */
 static void add_calls(json_t *all, const char *name, json_t *calls)
 {
-	json_t *key = json_text(name), *value;
+	json_t *key = json_text(name);
 	json_t *same = json_object_get(all, json_string_value(key));
-	const char *field;
 
 	if (!same)
 		json_object_set(all, json_string_value(key), calls);
-	json_object_foreach(same, field, value)
-		json_object_set_new(calls, field, sum(value, json_object_get(calls, field)));
+	for (void *i = json_object_iter(same); i; i = json_object_iter_next(same, i)) {
+		const char *field = json_object_iter_key(i);
+
+		json_object_set_new(calls, field,
+				    sum(json_object_iter_value(i), json_object_get(calls, field)));
+	}
 	if (same)
 		json_object_update(same, calls);
 	json_decref(calls);

@@ -61,7 +61,8 @@ bool strings_open_table(Elf *elf)
 
 		if (gelf_getshdr(section, &shdr) && is_table_of_names(elf, &shdr))
 			data = elf_rawdata(section, NULL);
-		if (data && data->d_size && ((const char *)data->d_buf)[data->d_size - 1])
+		if (data && data->d_buf && data->d_size &&
+		    ((const char *)data->d_buf)[data->d_size - 1])
 			return true;
 	}
 	return false;
