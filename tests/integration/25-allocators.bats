@@ -157,6 +157,7 @@ preloaded_under_command() {
 
 # ---- the matrix: where the allocator comes from, and how alloctrace comes to the program
 
+# bats test_tags=kernel
 @test "-p: glibc" {
 	need matrix
 	exact_under_p "$WORKLOADS/matrix"
@@ -172,6 +173,7 @@ preloaded_under_command() {
 	exact_under_p "$WORKLOADS/matrix-static"
 }
 
+# bats test_tags=kernel
 @test "--: glibc, static" {
 	need matrix-static
 	exact_under_command "$WORKLOADS/matrix-static"
@@ -193,6 +195,7 @@ preloaded_under_command() {
 	has_line '^truth calls=' "$BATS_TEST_TMPDIR/held.out"
 }
 
+# bats test_tags=kernel
 @test "-p: musl, static" {
 	need matrix-musl
 	exact_under_p "$WORKLOADS/matrix-musl"
@@ -203,6 +206,7 @@ preloaded_under_command() {
 	exact_under_command "$WORKLOADS/matrix-musl"
 }
 
+# bats test_tags=kernel
 @test "-p: jemalloc, linked" {
 	need matrix-jemalloc
 	exact_under_p "$WORKLOADS/matrix-jemalloc"
@@ -248,6 +252,7 @@ from_first_call() {
 	books_with_strangers_are_true
 }
 
+# bats test_tags=kernel
 @test "-p: mimalloc, loaded a second later, from its first call" {
 	from_first_call libmimalloc.so.2 under_p --wait
 }
@@ -291,6 +296,7 @@ goes_on_once_probed() {
 	books_with_strangers_are_true
 }
 
+# bats test_tags=kernel
 @test "--: an allocator from a file of its own, loaded a second later, once it is probed" {
 	need_loadable
 	copy_library
@@ -312,6 +318,7 @@ goes_on_once_probed() {
 	done
 }
 
+# bats test_tags=kernel
 @test "-- bash: an allocator from a file of its own that comes by exec, once it is probed" {
 	need matrix
 	need_library libjemalloc.so.2
@@ -370,6 +377,7 @@ operators_of_the_allocator_are_true() {
 	[ "$(summary '.lost.total + .unmatched_frees + .superseded')" -eq 0 ]
 }
 
+# bats test_tags=kernel
 @test "-p: C++ on glibc" {
 	need matrix-cpp
 	under_p "$WORKLOADS/matrix-cpp" --wait "$ROUNDS"
@@ -447,6 +455,7 @@ layouts_are_true() {
 	same "$BATS_TEST_TMPDIR/true" "$BATS_TEST_TMPDIR/told"
 }
 
+# bats test_tags=kernel
 @test "-p: Rust, whose Vec grows from 8 to 128 bytes" {
 	need matrix-rust
 	under_p "$WORKLOADS/matrix-rust" --wait "$ROUNDS"

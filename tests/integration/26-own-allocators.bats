@@ -161,6 +161,7 @@ calls() { jq -r 'select(.type == "event") | .call' "$TRACE" | sort -u | paste -s
 	[ "$(truth malloc.count "$SELF")" -eq "$ROUNDS" ]
 }
 
+# bats test_tags=kernel
 @test "--: je_malloc and the rest of an allocator with that prefix" {
 	exact_under_command "$WORKLOADS/prefixed-je" "$ROUNDS"
 }
@@ -335,6 +336,7 @@ calls() { jq -r 'select(.type == "event") | .call' "$TRACE" | sort -u | paste -s
 	[ "$(truth malloc.count "$SELF")" -eq "$ROUNDS" ]
 }
 
+# bats test_tags=kernel
 @test "--: functions of the user's own" {
 	options=("${ARENA[@]}")
 	exact_under_command "$WORKLOADS/arena" "$ROUNDS"
@@ -348,6 +350,7 @@ calls() { jq -r 'select(.type == "event") | .call' "$TRACE" | sort -u | paste -s
 	PRELOAD=$WORKLOADS/libarena.so exact_under_command "$WORKLOADS/arena" "$ROUNDS"
 }
 
+# bats test_tags=kernel
 @test "functions of the user's own in a library that is opened later" {
 	options=("${ARENA[@]}")
 	SELF=$BATS_TEST_TMPDIR/held.out

@@ -91,6 +91,7 @@ books_are_true() {
 	books_are_true
 }
 
+# bats test_tags=kernel
 @test "-p and --: probes with semaphores, raised while alloctrace is there" {
 	under_p "$WORKLOADS/otel-semaphores" --wait "$BLOCKS"
 	samples_are_true
@@ -105,6 +106,7 @@ books_are_true() {
 	malloc_is_true
 }
 
+# bats test_tags=kernel
 @test "a library with the probes that is opened later" {
 	SELF=$BATS_TEST_TMPDIR/held.out
 	start_held "$WORKLOADS/mapper" --wait --late --open "$WORKLOADS/libotel.so" "$BLOCKS"
@@ -165,6 +167,7 @@ books_are_true() {
 	grep -qE "^live in pool otel_memory: $(truth sampled.blocks "$SELF") .*, $(truth sampled.bytes "$SELF") bytes" "$TRACE"
 }
 
+# bats test_tags=kernel
 @test "probes with semaphores are left alone again when alloctrace goes" {
 	start_held "$WORKLOADS/otel-semaphores" --wait "$BLOCKS"
 	start_tracer -f json -p "$held"

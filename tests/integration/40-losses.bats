@@ -33,6 +33,7 @@ books_are_exact() {
 	[ "$(summary '[.calls[].count] | add // 0')" -eq "$(summary .events)" ]
 }
 
+# bats test_tags=kernel
 @test "a ring that is too small: every lost call is counted, a warning, and exit 0" {
 	STOPPED=1 trace_burst --ring-size 64K
 	[ "$status" -eq 0 ]
@@ -43,6 +44,7 @@ books_are_exact() {
 	grep -q "^alloctrace: .*$(summary .lost.total) of $(summary .entered) calls were lost" "$SAID"
 }
 
+# bats test_tags=kernel
 @test "--strict: exit 3 when anything was lost, and the books all the same" {
 	STOPPED=1 trace_burst --ring-size 64K --strict
 	[ "$status" -eq 3 ]
@@ -50,12 +52,14 @@ books_are_exact() {
 	[ "$(summary .lost.total)" -gt 0 ]
 }
 
+# bats test_tags=kernel
 @test "the smallest ring: whatever is lost, the books add up" {
 	trace_burst --ring-size 4K
 	[ "$status" -eq 0 ]
 	books_are_exact
 }
 
+# bats test_tags=kernel
 @test "text: the books name the loss and its cause" {
 	local lost
 	start_held "$WORKLOADS/burst" --wait "$PAIRS"
@@ -72,6 +76,7 @@ books_are_exact() {
 	grep -q "^-------- .* s: $((8 * PAIRS)) calls = $((8 * PAIRS - lost)) events + $lost lost$" "$TRACE"
 }
 
+# bats test_tags=kernel
 @test "the usual ring loses nothing of a burst, and --strict is content" {
 	trace_burst --strict
 	[ "$status" -eq 0 ]
@@ -82,6 +87,7 @@ books_are_exact() {
 	[ "$(grep -c 'were lost' "$SAID")" -eq 0 ]
 }
 
+# bats test_tags=kernel
 @test "interrupted in the middle of a burst that does not end: alloctrace ends, and its books add up" {
 	# shellcheck disable=SC2034 # wait_for reads it
 	local PATIENCE=60

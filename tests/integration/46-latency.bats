@@ -95,6 +95,7 @@ keeps_time() {
 		END { exit bad }' "$BATS_TEST_TMPDIR/both"
 }
 
+# bats test_tags=kernel
 @test "a function whose site is single-stepped: counted, and no latency" {
 	need known
 	[ "$("$ALLOCTRACE" sites -f json "$WORKLOADS/known" known_100_stepped | jq -r .run)" = single-stepped ]
@@ -129,6 +130,7 @@ counts_are_true() {
 	same "$BATS_TEST_TMPDIR/true" "$BATS_TEST_TMPDIR/told"
 }
 
+# bats test_tags=kernel
 @test "every call is in a histogram, disturbed, or failed: ten functions, four threads, a ring of 4096 bytes" {
 	measure_held "$WORKLOADS/threads" --wait "$ROUNDS" -- --ring-size 4096 --strict
 	histograms_are_sound
@@ -139,6 +141,7 @@ counts_are_true() {
 	[ "$(summary .calls.free.count)" -eq "$(truth free.count "$SELF")" ]
 }
 
+# bats test_tags=kernel
 @test "four threads as fast as they can: nothing is lost, with a ring of 4096 bytes" {
 	measure_held "$WORKLOADS/burst" --wait "$COUNT" -- --ring-size 4096 --strict -e malloc,free
 	histograms_are_sound
@@ -157,6 +160,7 @@ counts_are_true() {
 	[ "$(summary '.calls.free.count // 0')" -eq 0 ]
 }
 
+# bats test_tags=kernel
 @test "--by size: the calls of each size class" {
 	measure_held "$WORKLOADS/burst" --wait "$COUNT" -- -e malloc --by size
 	histograms_are_sound
@@ -173,6 +177,7 @@ counts_are_true() {
 	same "$BATS_TEST_TMPDIR/true" "$BATS_TEST_TMPDIR/told"
 }
 
+# bats test_tags=kernel
 @test "--by site: the calls of each line" {
 	measure_held "$WORKLOADS/threads" --wait "$ROUNDS" -- -e $ALL --by site -N 1000
 	histograms_are_sound
@@ -190,6 +195,7 @@ counts_are_true() {
 	[ "$(summary .entered)" -eq "$(truth calls "$SELF")" ]
 }
 
+# bats test_tags=kernel
 @test "calls that a wait came between are kept apart" {
 	measure_held "$WORKLOADS/slow_lock" --wait 500 -- -e malloc
 	histograms_are_sound
@@ -198,6 +204,7 @@ counts_are_true() {
 	[ "$(rows '.disturbed.p50 > .p50')" = true ]
 }
 
+# bats test_tags=kernel
 @test "a pool's latency is corrected by what the clock costs" {
 	start_held "$BUILD/pool-demo" --pattern queue --wait --messages 2000
 	start_tracer latency -f json -e pool -p "$held"

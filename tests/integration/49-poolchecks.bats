@@ -107,6 +107,7 @@ nothing_found() {
 	END
 }
 
+# bats test_tags=kernel
 @test "misaligned, overlapping, handed out twice, region freed while live" {
 	local bug other
 	for bug in misaligned overlapping handed-out-twice region-freed-while-live; do
@@ -139,6 +140,7 @@ nothing_found() {
 	[ "$(jq -s 'map(select(.type == "event" and .pool)) | length' "$TRACE")" -ge "$(truth calls "$SELF")" ]
 }
 
+# bats test_tags=kernel
 @test "a child that releases its copies, alone and followed" {
 	trace_held "$WORKLOADS/poolbugs" --wait fork --
 	nothing_found
@@ -146,6 +148,7 @@ nothing_found() {
 	nothing_found
 }
 
+# bats test_tags=kernel
 @test "events that are lost are no bugs" {
 	SELF=$BATS_TEST_TMPDIR/held.out
 	start_held "$WORKLOADS/poolbugs" --wait exchange

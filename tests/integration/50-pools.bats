@@ -61,6 +61,7 @@ demo_is_true() {
 	balanced
 }
 
+# bats test_tags=kernel
 @test "one thread: the pool's calls and malloc's, at their lines" {
 	trace_demo 1 -f json
 	demo_is_true
@@ -69,6 +70,7 @@ demo_is_true() {
 	[ "$(summary '"\(.live.blocks) \(.live.bytes) \(.unmatched_frees)"')" = "0 0 0" ]
 }
 
+# bats test_tags=kernel
 @test "four threads: the pool's calls and malloc's, at their lines" {
 	trace_demo 4 -f json
 	demo_is_true
@@ -76,6 +78,7 @@ demo_is_true() {
 		grep -c '^protocol:alloc')" -eq 4 ]
 }
 
+# bats test_tags=kernel
 @test "a pool's event: chunk, size, alignment, pool and latency" {
 	trace_demo 1 -f json -e pool
 	[ "$(jq -s 'map(select(.type == "event" and .call == "protocol:alloc")) |
@@ -85,6 +88,7 @@ demo_is_true() {
 		all(.kind == "free" and .pool == "protocol" and .old_size == 144)' "$TRACE")" = true ]
 }
 
+# bats test_tags=kernel
 @test "-e pool: pools alone" {
 	trace_demo 1 -f json -e pool
 	[ "$(jq -r 'select(.type == "event") | .call | sub(":.*"; "")' "$TRACE" | sort -u)" = protocol ]
@@ -92,6 +96,7 @@ demo_is_true() {
 	balanced
 }
 
+# bats test_tags=kernel
 @test "-e pool:NAME: that pool alone" {
 	trace_demo 4 -f json -e pool:protocol
 	[ "$(jq -r 'select(.type == "event") | .call | sub(":.*"; "")' "$TRACE" | sort -u)" = protocol ]
@@ -99,6 +104,7 @@ demo_is_true() {
 	balanced
 }
 
+# bats test_tags=kernel
 @test "-e pool:NAME of a pool that is not there: nothing, and the books say so" {
 	trace_demo 1 -f json -e pool:other
 	[ "$(grep -c '"type":"event"' "$TRACE")" -eq 0 ]
@@ -106,6 +112,7 @@ demo_is_true() {
 	balanced
 }
 
+# bats test_tags=kernel
 @test "-e malloc,free: no pool, no calloc" {
 	trace_demo 1 -f json -e malloc,free
 	[ "$(jq -r 'select(.type == "event") | .call' "$TRACE" | sort -u | paste -sd ' ')" = "free malloc" ]
@@ -116,6 +123,7 @@ demo_is_true() {
 	balanced
 }
 
+# bats test_tags=kernel
 @test "-z and -Z: only allocations in the range, borders included" {
 	local sizes
 	sizes='[.calls.malloc.count // 0, .calls["protocol:alloc"].count // 0] | join(" ")'
@@ -134,6 +142,7 @@ demo_is_true() {
 	balanced
 }
 
+# bats test_tags=kernel
 @test "latency, JSON: as many in each histogram as there were calls" {
 	local call
 	start_held "$BUILD/pool-demo" --pattern queue --wait --messages "$MESSAGES" --threads 4
@@ -155,6 +164,7 @@ demo_is_true() {
 	balanced
 }
 
+# bats test_tags=kernel
 @test "latency, text: as many in each histogram as there were calls" {
 	local call
 	start_held "$BUILD/pool-demo" --pattern queue --wait --messages "$MESSAGES" --threads 1

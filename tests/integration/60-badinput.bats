@@ -99,6 +99,7 @@ teardown() {
 	wrong_line '--pid takes' -p "$(seq -s , 5000001 5000300)"
 }
 
+# bats test_tags=kernel
 @test "a PID that ends while alloctrace attaches" {
 	local i pid
 	for i in {1..30}; do
@@ -134,6 +135,7 @@ teardown() {
 	refused_early 1 "$zombie"
 }
 
+# bats test_tags=kernel
 @test "a kernel thread" {
 	[ "$(cat /proc/2/comm 2>/dev/null)" = kthreadd ] || skip "PID 2 is no kernel thread here"
 	attempt -p 2
@@ -225,6 +227,7 @@ is_stuck() { grep -q pipe_write "/proc/$1/wchan" || is_gone "$1"; }
 
 # ---- privileges, kernel
 
+# bats test_tags=kernel
 @test "not root" {
 	command -v setpriv >/dev/null || skip "no setpriv"
 	public_copy

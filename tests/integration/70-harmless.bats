@@ -61,6 +61,7 @@ clean_end() {
 
 # ---- alloctrace is killed
 
+# bats test_tags=kernel
 @test "kill -9 of alloctrace at ten moments leaves the target as it was" {
 	local round functions
 	start_held "$WORKLOADS/victim" --until-eof
@@ -85,6 +86,7 @@ clean_end() {
 	[ "$(truth bytes-intact "$(OUT)")" = 1 ]
 }
 
+# bats test_tags=kernel
 @test "kill -9 of alloctrace while it starts a command: the command is killed, or goes on to its end" {
 	local out=$BATS_TEST_TMPDIR/command.out
 	export ALLOCTRACE_STARTED_BY=$BATS_TEST_TMPDIR
@@ -116,6 +118,7 @@ no_victim_left() {
 
 # ---- the target ends
 
+# bats test_tags=kernel
 @test "the target exits" {
 	start_held "$WORKLOADS/victim" --wait --rounds 500 exit 7
 	start_tracer -p "$held" -e $FOUR -f json
@@ -125,6 +128,7 @@ no_victim_left() {
 	all_seen "$(OUT)"
 }
 
+# bats test_tags=kernel
 @test "the target is killed with -9" {
 	start_held "$WORKLOADS/victim" --until-eof
 	start_tracer -p "$held" -e malloc,free -f json
@@ -135,6 +139,7 @@ no_victim_left() {
 	clean_end
 }
 
+# bats test_tags=kernel
 @test "the target segfaults" {
 	start_held "$WORKLOADS/victim" --wait --rounds 500 segv
 	start_tracer -p "$held" -e $FOUR -f json
@@ -144,6 +149,7 @@ no_victim_left() {
 	all_seen "$(OUT)"
 }
 
+# bats test_tags=kernel
 @test "the target executes another program" {
 	start_held "$WORKLOADS/victim" --wait --rounds 300 exec "$WORKLOADS/stormy" timer 400
 	start_tracer -p "$held" -f json
@@ -162,6 +168,7 @@ no_victim_left() {
 	done
 }
 
+# bats test_tags=kernel
 @test "the target executes itself ten times" {
 	local args=()
 	for _ in {1..10}; do
@@ -178,6 +185,7 @@ no_victim_left() {
 
 # ---- the target multiplies
 
+# bats test_tags=kernel
 @test "200 forked children are unharmed, and not counted" {
 	start_held "$WORKLOADS/victim" --wait --rounds 100 fork 200
 	start_tracer -p "$held" -e $FOUR -f json
@@ -189,6 +197,7 @@ no_victim_left() {
 	[ "$(jq -n --argjson pid "$held" '[inputs | select(.type == "event" and .pid != $pid)] | length' "$TRACE")" = 0 ]
 }
 
+# bats test_tags=kernel
 @test "children that fork just when alloctrace is killed are unharmed" {
 	start_held "$WORKLOADS/victim" --wait --rounds 100 fork 200
 	start_tracer -p "$held" -e $FOUR -f json
@@ -200,6 +209,7 @@ no_victim_left() {
 	[ "$(truth wrong "$(OUT)")" = 0 ]
 }
 
+# bats test_tags=kernel
 @test "vfork and posix_spawn" {
 	start_held "$WORKLOADS/victim" --wait --rounds 100 spawn 100 /bin/true
 	start_tracer -p "$held" -e $FOUR -f json
@@ -210,6 +220,7 @@ no_victim_left() {
 	all_seen "$(OUT)"
 }
 
+# bats test_tags=kernel
 @test "threads go on when main has left by pthread_exit" {
 	start_held "$WORKLOADS/victim" --wait --rounds 500 mainexit
 	start_tracer -p "$held" -f json
@@ -224,6 +235,7 @@ no_victim_left() {
 	all_seen "$(OUT)"
 }
 
+# bats test_tags=kernel
 @test "a process whose main thread has left before is traced, or refused in one sentence" {
 	start_held "$WORKLOADS/victim" --rounds 500 mainexit
 	wait_for has_line '^main-gone' "$(OUT)"
@@ -237,6 +249,7 @@ no_victim_left() {
 	finish_held
 }
 
+# bats test_tags=kernel
 @test "a library that comes and goes" {
 	start_held "$WORKLOADS/victim" --wait --rounds 100 dlopen 200 libm.so.6
 	start_tracer -p "$held" -f json
@@ -249,6 +262,7 @@ no_victim_left() {
 
 # ---- signals
 
+# bats test_tags=kernel
 @test "a storm of signals" {
 	start_held "$WORKLOADS/stormy" --wait timer 5000
 	start_tracer -p "$held" -e $FOUR -f json
@@ -259,6 +273,7 @@ no_victim_left() {
 	all_seen "$(OUT)"
 }
 
+# bats test_tags=kernel
 @test "handlers on another stack that allocate and jump out" {
 	start_held "$WORKLOADS/stormy" --wait jump 2000
 	start_tracer -p "$held" -e $FOUR -f json
@@ -272,6 +287,7 @@ no_victim_left() {
 
 # ---- company
 
+# bats test_tags=kernel
 @test "two alloctrace on one target" {
 	start_held "$WORKLOADS/victim" --wait --rounds 500
 	start_tracer -p "$held" -e $FOUR -f json
@@ -288,6 +304,7 @@ no_victim_left() {
 	all_seen "$(OUT)"
 }
 
+# bats test_tags=kernel
 @test "one of two alloctrace leaves: the other sees everything" {
 	start_held "$WORKLOADS/victim" --wait --rounds 500
 	start_tracer -p "$held" -e $FOUR -f json
@@ -386,6 +403,7 @@ same_state() (
 	same_state 'trap "" INT TERM USR1' '^(SigBlk|SigIgn|SigCgt):'
 }
 
+# bats test_tags=kernel
 @test "a command has the signals, descriptors and limits that a shell would give it" {
 	local wanted='^(SigBlk|SigIgn|SigCgt|TracerPid|Uid|Gid|Groups|CapEff|CapBnd|NoNewPrivs|Seccomp):' way
 	for way in ':' 'trap "" USR2 HUP'; do
@@ -442,6 +460,7 @@ same_state() (
 	"$ALLOCTRACE" -q -e malloc,free -o "$TRACE" -- true 2>"$SAID" || [ "$(wc -l <"$SAID")" -eq 1 ]
 }
 
+# bats test_tags=kernel
 @test "constructors are seen, from the first instruction" {
 	"$ALLOCTRACE" -q -f json -o "$TRACE" -- "$WORKLOADS/early" >"$BATS_TEST_TMPDIR/out"
 	[ "$(seen take_early)" = "$(truth early "$BATS_TEST_TMPDIR/out")" ]
@@ -480,6 +499,7 @@ same_state() (
 	[ "$(truth bytes-intact "$(OUT)")" = 1 ]
 }
 
+# bats test_tags=kernel
 @test "SIGINT to alloctrace: a command lives on, and is not stopped" {
 	local out=$BATS_TEST_TMPDIR/command.out pid
 	mkfifo "$BATS_TEST_TMPDIR/gate"
