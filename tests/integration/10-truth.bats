@@ -80,14 +80,12 @@ foreign_calls() {
 			END { print foreign + 0 }'
 }
 
-# bats test_tags=kernel
 @test "-p: calls, bytes, failures and live blocks of four threads and ten functions" {
 	trace_threads "$ROUNDS"
 	books_are_true
 	balanced
 }
 
-# bats test_tags=kernel
 @test "-p: every call at its line, and no call at any other" {
 	trace_threads "$ROUNDS"
 	lines_are_true

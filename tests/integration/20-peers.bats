@@ -38,7 +38,6 @@ live_at() {
 	[ "$(table .tid)" != "$held 1" ]
 }
 
-# bats test_tags=kernel
 @test "24 bytes leaked in a thread that is made meanwhile: 24 bytes at their line" {
 	trace_case created
 	[ "$(live_at "$(truth line "$SELF")")" = "1 24" ]
@@ -49,7 +48,6 @@ live_at() {
 	balanced
 }
 
-# bats test_tags=kernel
 @test "200000 bytes are still live after a realloc that failed" {
 	trace_case failed
 	[ "$(summary '"\(.live.blocks) \(.live.bytes) \(.unmatched_frees)"')" = "1 200000 0" ]

@@ -157,7 +157,6 @@ preloaded_under_command() {
 
 # ---- the matrix: where the allocator comes from, and how alloctrace comes to the program
 
-# bats test_tags=kernel
 @test "-p: glibc" {
 	need matrix
 	exact_under_p "$WORKLOADS/matrix"
@@ -195,7 +194,6 @@ preloaded_under_command() {
 	has_line '^truth calls=' "$BATS_TEST_TMPDIR/held.out"
 }
 
-# bats test_tags=kernel
 @test "-p: musl, static" {
 	need matrix-musl
 	exact_under_p "$WORKLOADS/matrix-musl"
@@ -206,7 +204,6 @@ preloaded_under_command() {
 	exact_under_command "$WORKLOADS/matrix-musl"
 }
 
-# bats test_tags=kernel
 @test "-p: jemalloc, linked" {
 	need matrix-jemalloc
 	exact_under_p "$WORKLOADS/matrix-jemalloc"
@@ -318,7 +315,6 @@ goes_on_once_probed() {
 	done
 }
 
-# bats test_tags=kernel
 @test "-- bash: an allocator from a file of its own that comes by exec, once it is probed" {
 	need matrix
 	need_library libjemalloc.so.2
@@ -377,7 +373,6 @@ operators_of_the_allocator_are_true() {
 	[ "$(summary '.lost.total + .unmatched_frees + .superseded')" -eq 0 ]
 }
 
-# bats test_tags=kernel
 @test "-p: C++ on glibc" {
 	need matrix-cpp
 	under_p "$WORKLOADS/matrix-cpp" --wait "$ROUNDS"

@@ -161,7 +161,6 @@ calls() { jq -r 'select(.type == "event") | .call' "$TRACE" | sort -u | paste -s
 	[ "$(truth malloc.count "$SELF")" -eq "$ROUNDS" ]
 }
 
-# bats test_tags=kernel
 @test "--: je_malloc and the rest of an allocator with that prefix" {
 	exact_under_command "$WORKLOADS/prefixed-je" "$ROUNDS"
 }

@@ -106,7 +106,6 @@ books_are_true() {
 	malloc_is_true
 }
 
-# bats test_tags=kernel
 @test "a library with the probes that is opened later" {
 	SELF=$BATS_TEST_TMPDIR/held.out
 	start_held "$WORKLOADS/mapper" --wait --late --open "$WORKLOADS/libotel.so" "$BLOCKS"

@@ -44,7 +44,6 @@ books_are_exact() {
 	grep -q "^alloctrace: .*$(summary .lost.total) of $(summary .entered) calls were lost" "$SAID"
 }
 
-# bats test_tags=kernel
 @test "--strict: exit 3 when anything was lost, and the books all the same" {
 	STOPPED=1 trace_burst --ring-size 64K --strict
 	[ "$status" -eq 3 ]
@@ -59,7 +58,6 @@ books_are_exact() {
 	books_are_exact
 }
 
-# bats test_tags=kernel
 @test "text: the books name the loss and its cause" {
 	local lost
 	start_held "$WORKLOADS/burst" --wait "$PAIRS"

@@ -174,7 +174,6 @@ estimate_is_true() {
 	expect '$3' | within_five_sigma
 }
 
-# bats test_tags=kernel
 @test "--sample-bytes 1: everything, but what has no bytes" {
 	trace_sampled 1 mix 1000
 	totals_are_true

@@ -95,7 +95,6 @@ keeps_time() {
 		END { exit bad }' "$BATS_TEST_TMPDIR/both"
 }
 
-# bats test_tags=kernel
 @test "a function whose site is single-stepped: counted, and no latency" {
 	need known
 	[ "$("$ALLOCTRACE" sites -f json "$WORKLOADS/known" known_100_stepped | jq -r .run)" = single-stepped ]
@@ -160,7 +159,6 @@ counts_are_true() {
 	[ "$(summary '.calls.free.count // 0')" -eq 0 ]
 }
 
-# bats test_tags=kernel
 @test "--by size: the calls of each size class" {
 	measure_held "$WORKLOADS/burst" --wait "$COUNT" -- -e malloc --by size
 	histograms_are_sound
@@ -177,7 +175,6 @@ counts_are_true() {
 	same "$BATS_TEST_TMPDIR/true" "$BATS_TEST_TMPDIR/told"
 }
 
-# bats test_tags=kernel
 @test "--by site: the calls of each line" {
 	measure_held "$WORKLOADS/threads" --wait "$ROUNDS" -- -e $ALL --by site -N 1000
 	histograms_are_sound

@@ -107,7 +107,6 @@ nothing_found() {
 	END
 }
 
-# bats test_tags=kernel
 @test "misaligned, overlapping, handed out twice, region freed while live" {
 	local bug other
 	for bug in misaligned overlapping handed-out-twice region-freed-while-live; do
@@ -148,7 +147,6 @@ nothing_found() {
 	nothing_found
 }
 
-# bats test_tags=kernel
 @test "events that are lost are no bugs" {
 	SELF=$BATS_TEST_TMPDIR/held.out
 	start_held "$WORKLOADS/poolbugs" --wait exchange

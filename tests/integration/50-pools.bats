@@ -78,7 +78,6 @@ demo_is_true() {
 		grep -c '^protocol:alloc')" -eq 4 ]
 }
 
-# bats test_tags=kernel
 @test "a pool's event: chunk, size, alignment, pool and latency" {
 	trace_demo 1 -f json -e pool
 	[ "$(jq -s 'map(select(.type == "event" and .call == "protocol:alloc")) |
@@ -88,7 +87,6 @@ demo_is_true() {
 		all(.kind == "free" and .pool == "protocol" and .old_size == 144)' "$TRACE")" = true ]
 }
 
-# bats test_tags=kernel
 @test "-e pool: pools alone" {
 	trace_demo 1 -f json -e pool
 	[ "$(jq -r 'select(.type == "event") | .call | sub(":.*"; "")' "$TRACE" | sort -u)" = protocol ]
@@ -96,7 +94,6 @@ demo_is_true() {
 	balanced
 }
 
-# bats test_tags=kernel
 @test "-e pool:NAME: that pool alone" {
 	trace_demo 4 -f json -e pool:protocol
 	[ "$(jq -r 'select(.type == "event") | .call | sub(":.*"; "")' "$TRACE" | sort -u)" = protocol ]
@@ -104,7 +101,6 @@ demo_is_true() {
 	balanced
 }
 
-# bats test_tags=kernel
 @test "-e pool:NAME of a pool that is not there: nothing, and the books say so" {
 	trace_demo 1 -f json -e pool:other
 	[ "$(grep -c '"type":"event"' "$TRACE")" -eq 0 ]
@@ -112,7 +108,6 @@ demo_is_true() {
 	balanced
 }
 
-# bats test_tags=kernel
 @test "-e malloc,free: no pool, no calloc" {
 	trace_demo 1 -f json -e malloc,free
 	[ "$(jq -r 'select(.type == "event") | .call' "$TRACE" | sort -u | paste -sd ' ')" = "free malloc" ]
@@ -123,7 +118,6 @@ demo_is_true() {
 	balanced
 }
 
-# bats test_tags=kernel
 @test "-z and -Z: only allocations in the range, borders included" {
 	local sizes
 	sizes='[.calls.malloc.count // 0, .calls["protocol:alloc"].count // 0] | join(" ")'
@@ -164,7 +158,6 @@ demo_is_true() {
 	balanced
 }
 
-# bats test_tags=kernel
 @test "latency, text: as many in each histogram as there were calls" {
 	local call
 	start_held "$BUILD/pool-demo" --pattern queue --wait --messages "$MESSAGES" --threads 1

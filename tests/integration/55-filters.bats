@@ -17,7 +17,6 @@ events() {
 	[ "$(events -n pool-demo-longer-than-a-name-can-be)" -eq 0 ]
 }
 
-# bats test_tags=kernel
 @test "-u: only processes of that user, by name and by number" {
 	[ "$(events -u root)" -gt 20 ]
 	[ "$(events -u 0)" -gt 20 ]

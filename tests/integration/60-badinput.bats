@@ -99,7 +99,6 @@ teardown() {
 	wrong_line '--pid takes' -p "$(seq -s , 5000001 5000300)"
 }
 
-# bats test_tags=kernel
 @test "a PID that ends while alloctrace attaches" {
 	local i pid
 	for i in {1..30}; do

@@ -86,7 +86,6 @@ clean_end() {
 	[ "$(truth bytes-intact "$(OUT)")" = 1 ]
 }
 
-# bats test_tags=kernel
 @test "kill -9 of alloctrace while it starts a command: the command is killed, or goes on to its end" {
 	local out=$BATS_TEST_TMPDIR/command.out
 	export ALLOCTRACE_STARTED_BY=$BATS_TEST_TMPDIR
@@ -118,7 +117,6 @@ no_victim_left() {
 
 # ---- the target ends
 
-# bats test_tags=kernel
 @test "the target exits" {
 	start_held "$WORKLOADS/victim" --wait --rounds 500 exit 7
 	start_tracer -p "$held" -e $FOUR -f json
@@ -168,7 +166,6 @@ no_victim_left() {
 	done
 }
 
-# bats test_tags=kernel
 @test "the target executes itself ten times" {
 	local args=()
 	for _ in {1..10}; do
@@ -403,7 +400,6 @@ same_state() (
 	same_state 'trap "" INT TERM USR1' '^(SigBlk|SigIgn|SigCgt):'
 }
 
-# bats test_tags=kernel
 @test "a command has the signals, descriptors and limits that a shell would give it" {
 	local wanted='^(SigBlk|SigIgn|SigCgt|TracerPid|Uid|Gid|Groups|CapEff|CapBnd|NoNewPrivs|Seccomp):' way
 	for way in ':' 'trap "" USR2 HUP'; do
@@ -499,7 +495,6 @@ same_state() (
 	[ "$(truth bytes-intact "$(OUT)")" = 1 ]
 }
 
-# bats test_tags=kernel
 @test "SIGINT to alloctrace: a command lives on, and is not stopped" {
 	local out=$BATS_TEST_TMPDIR/command.out pid
 	mkfifo "$BATS_TEST_TMPDIR/gate"

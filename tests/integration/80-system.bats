@@ -50,7 +50,6 @@ calls_of() {
 	balanced
 }
 
-# bats test_tags=kernel,system
 @test "no target: never itself" {
 	start_tracer -f json -n alloctrace
 	# Another one is a process like others. The first brings the file along, whose probes may come too late for it.

@@ -115,7 +115,6 @@ other_program_is_true() {
 	other_program_is_true
 }
 
-# bats test_tags=kernel
 @test "--follow -p: the threads of a child" {
 	follow_p threads
 	calls_are_true 2
@@ -123,14 +122,12 @@ other_program_is_true() {
 	[ "$(table "select($own) | \"\\(.pid) \\(.tid)\"" | cut -d ' ' -f 1 | uniq -c | awk '$1 == 4' | wc -l)" -eq 1 ]
 }
 
-# bats test_tags=kernel
 @test "--follow -p: a child that is killed" {
 	follow_p killed work
 	calls_are_true 2
 	none_unmatched
 }
 
-# bats test_tags=kernel
 @test "--follow -p: a storm of 200 children" {
 	follow_p storm:200
 	calls_are_true 201
@@ -188,7 +185,6 @@ other_program_is_true() {
 	members_alone
 }
 
-# bats test_tags=kernel
 @test "without --follow a target's children are not traced: -p" {
 	local target
 	SELF=$BATS_TEST_TMPDIR/held.out
@@ -256,7 +252,6 @@ inherited_are() {
 	[ "$(summary '"\(.live.blocks) \(.live.bytes)"')" = "$live" ]
 }
 
-# bats test_tags=kernel
 @test "--follow: a child frees what its parent had allocated: the parent's blocks stay" {
 	follow_p inherit
 	calls_are_true 2

@@ -117,7 +117,6 @@ numbers_are_true() {
 	numbers_are_true
 }
 
-# bats test_tags=kernel
 @test "a container: every frame of a stack is of its own files" {
 	LAST="threads --wait 2" make_box threads
 	enter_box

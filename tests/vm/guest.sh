@@ -3,9 +3,10 @@
 #
 # It is two archives in a row, which the kernel unpacks one after the other:
 #	base.cpio	a small Debian cut out of this machine's own packages, made again only when one of them changes
-#	suite.cpio	/init and /alloctrace with what was built and the tests, made every time; init selects
+#	suite.cpio	/init and /alloctrace with what was built and the tests, made every time
 # Uncompressed, because an emulated CPU unpacks more slowly than qemu copies.
 #
+# VM_TAGS=TAG takes the tests that have that tag, and no others.
 # VM_SUITE=DIR puts the tests of DIR where tests/integration would be; what was built is then taken along if it is there.
 set -euo pipefail
 
@@ -107,6 +108,21 @@ base_key() {
 	sha256sum <"$0"
 }
 
+# Leaves in the suites of $1 what has the tag VM_TAGS.
+select_tests() {
+	local path
+	for path in "$1"/*.bats; do
+		awk -v want="${VM_TAGS:-}" -f "$top/tests/vm/select.awk" "$path" >"$out/selected"
+		if grep -q '^@test ' "$out/selected"; then
+			cat "$out/selected" >"$path"
+		else
+			rm "$path"
+		fi
+	done
+	rm -f "$out/selected"
+	compgen -G "$1/*.bats" >/dev/null || die "no test has the tag '${VM_TAGS:-}'."
+}
+
 make_suite() {
 	local dest=$suite/alloctrace path
 	rm -rf "$suite"
@@ -119,6 +135,7 @@ make_suite() {
 		rm -rf "$dest/tests/integration"
 		cp -a "$VM_SUITE" "$dest/tests/integration"
 	fi
+	select_tests "$dest/tests/integration"
 	# Some tests look for lines in the sources of what they trace.
 	mkdir -p "$dest/user"
 	cp -a "$top/user/demo" "$dest/user/demo"

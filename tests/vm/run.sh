@@ -26,10 +26,12 @@ top=${here%/tests/vm}
 readonly here top
 readonly out=$top/build/vm limit=${VM_TIMEOUT:-2400}
 
-# What bats is to select; nothing means all.
-tags=kernel
-[[ ! ${VM_ALL:-} && ! ${VM_SUITE:-} ]] || tags=
-readonly tags suites=${VM_SUITE:-$top/tests/integration}
+# The tag of the tests that are selected, for guest.sh; none means all.
+VM_TAGS=kernel
+[[ ! ${VM_ALL:-} && ! ${VM_SUITE:-} ]] || VM_TAGS=
+export VM_TAGS
+# What guest.sh has made of the checkout: the programs, and the tests that are selected. The guests have it as /alloctrace.
+readonly suite=$out/suite/alloctrace
 
 # What an emulated CPU would do laboriously and no test asks for is left out: wide registers, a fifth level of page tables,
 # checks on every access of the kernel's to user memory. With addresses that are the same in each process, code that was
@@ -70,7 +72,7 @@ boot() {
 		-nodefaults -no-user-config -no-reboot -display none -monitor none \
 		-serial "file:$dir/console.log" -serial "file:$dir/port" \
 		-kernel "$dir/vmlinuz" -initrd "$out/initramfs.cpio" \
-		-append "$append${tags:+ VM_TAGS=$tags}" </dev/null >"$dir/qemu.log" 2>&1 &
+		-append "$append" </dev/null >"$dir/qemu.log" 2>&1 &
 	guests[$1]=$!
 }
 
@@ -82,10 +84,10 @@ native() {
 	# shellcheck disable=SC2016 # the arguments of the inner shell
 	"${as_root[@]}" timeout -k 5 "$limit" bash -c '
 		cd "$1" || exit 1
-		[[ ! $4 ]] || source tests/vm/numbers.sh
-		[[ $2 == system ]] || tests/vm/features.sh | sed "s/^/# has: /"
-		exec bats --tap --timing --filter-tags "$3" "$5"' \
-		native "$top" "$1" "$2" "$tags" "$suites" </dev/null >"$dir/$1.tap" 2>>"$dir/console.log" &
+		source tests/vm/numbers.sh
+		[[ $2 != apart ]] || tests/vm/features.sh | sed "s/^/# has: /"
+		exec bats --tap --timing --filter-tags "$3" tests/integration' \
+		native "$suite" "$1" "$2" </dev/null >"$dir/$1.tap" 2>>"$dir/console.log" &
 	guests[running]=$!
 }
 
@@ -117,22 +119,8 @@ join_taps() {
 		END { print "1.." planned }' "$@"
 }
 
-# "SUITE TESTS" of each suite that the tags select something of.
-selected() {
-	awk -v want="$tags" '
-		FNR == 1 { of_file = of_test = "" }
-		/^# bats file_tags=/ { of_file = of_file "," substr($0, 18) }
-		/^# bats test_tags=/ { of_test = of_test "," substr($0, 18) }
-		/^@test / {
-			if (!want || index(of_file of_test ",", "," want ",")) {
-				name = FILENAME
-				gsub(/.*\/|\.bats$/, "", name)
-				n[name]++
-			}
-			of_test = ""
-		}
-		END { for (name in n) print name, n[name] }' "$suites"/*.bats | LC_ALL=C sort
-}
+# "SUITE TESTS" of each suite that takes part.
+selected() { grep -c '^@test ' "$suite"/tests/integration/*.bats /dev/null | sed -nE 's,.*/(.*)\.bats:(.*),\1 \2,p'; }
 
 # "passed failed skipped planned" of a TAP file.
 count() {
@@ -181,7 +169,7 @@ start_kernel() {
 	mkdir -p "$dir"
 	rm -f "$dir"/{console.log,result.tap,port,qemu.log,status,apart.tap,system.tap}
 	if [[ $kernel == running ]]; then
-		native apart "${tags:+$tags,}!system"
+		native apart '!system'
 		return
 	fi
 	if ! message=$("$here/kernel.sh" "$kernel" "$dir" 2>&1); then
@@ -198,7 +186,7 @@ finish_native() {
 	[[ ${guests[running]:-} ]] || return 1
 	wait_guest running || return 1
 	worst=$ended
-	native system "${tags:+$tags,}system"
+	native system system
 	wait_guest running || return 1
 	((ended <= worst)) || worst=$ended
 	join_taps "$dir/apart.tap" "$dir/system.tap" >"$dir/result.tap"
@@ -238,6 +226,9 @@ judge_kernel() {
 	tell_complaints "$kernel"
 }
 
+# What all that was started has used of the CPUs: on a busy machine that says more than how long it took.
+cpu_seconds() { awk -F '[ms ]+' 'NR == 2 { print int(60 * $1 + $2 + 60 * $3 + $4) }' "$out/times"; }
+
 table() {
 	local kernel passed failed skipped
 	printf '\n%-8s %-28s %6s %6s %7s %7s\n' kernel release passed failed skipped seconds
@@ -253,6 +244,8 @@ table() {
 	for kernel; do
 		sed -nE "s/^ok [0-9]+ (.*) # [sS][kK][iI][pP] ?(.*)/skipped on $kernel: \1: \2/p" "$out/$kernel/result.tap" 2>/dev/null
 	done
+	times >"$out/times" # not in a subshell, which has children of its own
+	echo "$((SECONDS - began)) s, of $(nproc) CPUs $(cpu_seconds) s"
 	echo "$tests tests of the suites $(selected | awk '{ printf "%s%s (%d)", (NR > 1 ? ", " : ""), $1, $2 }')"
 }
 
@@ -265,9 +258,6 @@ main() {
 		[[ $kernel =~ ^([0-9]+\.[0-9]+|running)$ ]] ||
 			die "'$kernel' is not a kernel series (usage: tests/vm/run.sh [6.1] [6.12] [running])."
 	done
-	[[ -d $suites ]] || die "VM_SUITE: '$suites' is not a directory."
-	tests=$(selected | awk '{ n += $2 } END { print n + 0 }')
-	((tests)) || die "no test in $suites has the tag '$tags'."
 	for kernel in qemu-system-x86_64 busybox cpio; do
 		command -v "$kernel" >/dev/null || missing+=" $kernel"
 	done
@@ -276,7 +266,8 @@ main() {
 	mkdir -p "$out"
 	exec 9>"$out/lock"
 	flock -n 9 || die "another tests/vm/run.sh is at work in $out."
-	[[ "${kernels[*]}" == running ]] || "$here/guest.sh" || die "the guest could not be built."
+	"$here/guest.sh" || die "the guest could not be built."
+	tests=$(selected | awk '{ n += $2 } END { print n + 0 }')
 	began=$SECONDS
 	for kernel in "${kernels[@]}"; do
 		start_kernel "$kernel"
