@@ -242,6 +242,8 @@ preloaded_under_command() {
 
 # from_first_call SONAME HOW [--wait]: what is in the loader's cache is probed before anybody maps it; nobody waits.
 from_first_call() {
+	"$ALLOCTRACE" -v -e malloc -o /dev/null -- true 2>&1 >/dev/null | grep -q 'uprobes by one multi link' ||
+		skip "no multi links in this kernel or libbpf: nothing is probed ahead"
 	need matrix-late
 	need_library "$1"
 	"$2" "$WORKLOADS/matrix-late" ${3:+"$3"} "$library" "$ROUNDS"

@@ -17,8 +17,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 readonly out=$top/build/vm root=$top/build/vm/base suite=$top/build/vm/suite
 readonly built=(build/alloctrace build/pool-demo build/workloads)
 
-# One allocator that comes as a library, if it is there. Not all: what is in the loader's cache is probed in every test, and
-# where probes are perf events, taking them away is most of what a test costs.
+# One allocator that comes as a library, if it is there. Not all: what is in the loader's cache is probed in every test.
 mapfile -t mimalloc < <(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' 'libmimalloc[0-9]*' 2>/dev/null |
 	awk '/^ii/ && $2 !~ /dev/ { print $2; exit }')
 readonly mimalloc

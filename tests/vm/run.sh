@@ -17,6 +17,7 @@
 #
 #	build/vm/KERNEL/console.log   all the guest said, the suite's lines as they came
 #	build/vm/KERNEL/result.tap    the suite's TAP; partial or empty if the guest did not finish
+#	build/vm/kernels.md           the table of the kernels, for the README
 #
 # Under an emulated CPU (no /dev/kvm) timings inside the guest mean nothing.
 set -uo pipefail
@@ -249,6 +250,20 @@ table() {
 	echo "$tests tests of the suites $(selected | awk '{ printf "%s%s (%d)", (NR > 1 ? ", " : ""), $1, $2 }')"
 }
 
+# The same for the README: "| 6.1.0-56-cloud-amd64, in qemu | 62 | 0 | 3 | uprobes by ...; ... |".
+markdown() {
+	local kernel passed failed skipped
+	echo '| kernel | passed | failed | skipped | what it has |'
+	echo '|---|---|---|---|---|'
+	for kernel; do
+		[[ -e $out/$kernel/result.tap ]] || continue
+		read -r passed failed skipped _ < <(count "$out/$kernel/result.tap")
+		[[ $kernel == running ]] || release[$kernel]+=', in qemu'
+		echo "| ${release[$kernel]} | $passed | $failed | $skipped | $(sed -n 's/^# has: //p' "$out/$kernel/result.tap" |
+			paste -sd ';' | sed 's/;/; /g') |"
+	done
+}
+
 main() {
 	local kernel missing=
 	local -a kernels=("$@")
@@ -279,6 +294,7 @@ main() {
 		[[ ! ${faults[$kernel]:-} ]] || failures=$((failures + 1))
 	done
 	table "${kernels[@]}"
+	markdown "${kernels[@]}" >"$out/kernels.md"
 	((failures == 0))
 }
 
