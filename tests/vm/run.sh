@@ -62,8 +62,8 @@ trap 'exit 143' TERM
 boot() {
 	local dir=$out/$1 accel=tcg cpu=$emulated_cpu append="console=ttyS0 panic=-1 oops=panic"
 	if [[ -r /dev/kvm && -w /dev/kvm ]]; then
-		accel=kvm
-		cpu=host
+		accel=kvm:tcg
+		cpu=max
 	else
 		append+=" $emulated_kernel"
 	fi
@@ -243,7 +243,7 @@ table() {
 		sed -n "s/^# has: /$kernel: /p" "$out/$kernel/result.tap" 2>/dev/null
 	done
 	for kernel; do
-		sed -nE "s/^ok [0-9]+ (.*) # [sS][kK][iI][pP] ?(.*)/skipped on $kernel: \1: \2/p" "$out/$kernel/result.tap" 2>/dev/null
+		sed -nE "s/ in [0-9]+ms #/ #/; s/^ok [0-9]+ (.*) # [sS][kK][iI][pP] ?(.*)/skipped on $kernel: \1: \2/p" "$out/$kernel/result.tap" 2>/dev/null
 	done
 	times >"$out/times" # not in a subshell, which has children of its own
 	echo "$((SECONDS - began)) s, of $(nproc) CPUs $(cpu_seconds) s"
