@@ -24,7 +24,7 @@ measure_held() {
 	trace_released 'latency -f json' "$@"
 	wait_for is_gone_or_idle
 	stop_tracer
-	[ "$status" -eq 0 ]
+	[ "$status" -eq 0 ] || { { echo "exit code $status"; cat "$SAID"; tail -n 1 "$TRACE"; } >&2; return 1; }
 	[ "$(jq -r .type "$TRACE" | tail -n 1)" = summary ]
 }
 
