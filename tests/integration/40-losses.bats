@@ -85,7 +85,6 @@ books_are_exact() {
 	[ "$(grep -c 'were lost' "$SAID")" -eq 0 ]
 }
 
-# bats test_tags=kernel
 @test "interrupted in the middle of a burst that does not end: alloctrace ends, and its books add up" {
 	# shellcheck disable=SC2034 # wait_for reads it
 	local PATIENCE=60
