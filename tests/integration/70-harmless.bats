@@ -226,7 +226,7 @@ no_victim_left() {
 	clean_end
 	# Probes made of perf events end with the main thread; then it must be said.
 	if [ "$(summary '.main_left // 0')" != 0 ]; then
-		grep -q 'main thread of a process left' "$SAID"
+		grep -q 'threads or children went on that could not be followed' "$SAID"
 		return
 	fi
 	all_seen "$(OUT)"
