@@ -81,7 +81,8 @@ all: $(PROGRAMS) ## build alloctrace and pool-demo (the default)
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z_.-]+:.*## / {printf "  %-24s %s\n", $$1, $$2}' Makefile
-	@echo '  switches: DEBUG=1 SAN=1 WERROR=1 V=1, KERNEL=6.1 (vm-test), FUZZ_SECONDS=30 (fuzz), PREFIX= DESTDIR= (install)'
+	@echo '  switches: DEBUG=1 SAN=1 WERROR=1 V=1, KERNEL=6.1 VM_ALL=1 (vm-test), FUZZ_SECONDS=30 (fuzz), SOAK_SECONDS=600 (soak),' \
+		'PREFIX= DESTDIR= (install)'
 
 # What is missing is named in one sentence before the compiler trips over it.
 check-build-deps:
@@ -145,7 +146,7 @@ unit: ## unit tests alone, under the sanitizers
 integration: all workloads ## integration tests alone (root)
 	@$(SUDO) env CMOCKA_MESSAGE_OUTPUT=TAP prove --nocolor --timer -e '' $(wildcard tests/integration/*.bats)
 
-vm-test: all workloads ## the integration suite inside qemu on Debian's kernels; KERNEL=6.1 for one
+vm-test: all workloads ## what depends on the kernel, on Debian's 6.1 and 6.12 in qemu and on the one that runs; KERNEL=6.1 for one
 	@tests/deps.sh --install vm
 	@tests/vm/run.sh $(KERNEL)
 

@@ -93,6 +93,7 @@ foreign_calls() {
 	[ "$(jq -r 'select(.type == "event") | .stack[0].file // "nowhere"' "$TRACE" | grep -vc '/threads\.c$')" -eq 0 ]
 }
 
+# bats test_tags=kernel
 @test "-p: every call in its thread, and frees in other threads" {
 	trace_threads "$ROUNDS"
 	awk '$1 == "thread" { print $2, $3 }' "$SELF" | LC_ALL=C sort >"$BATS_TEST_TMPDIR/true"
@@ -103,6 +104,7 @@ foreign_calls() {
 	[ "$(foreign_calls)" -eq "$(truth foreign "$SELF")" ]
 }
 
+# bats test_tags=kernel
 @test "-p: one heap for all threads, where addresses change hands at once" {
 	trace_threads "$ROUNDS" MALLOC_ARENA_MAX=1 GLIBC_TUNABLES=glibc.malloc.tcache_count=0
 	books_are_true
@@ -119,6 +121,7 @@ foreign_calls() {
 	done
 }
 
+# bats test_tags=kernel
 @test "--: every call at its line, from the first one on" {
 	"$ALLOCTRACE" -f json --strict -o "$TRACE" -- "$WORKLOADS/threads" "$ROUNDS" >"$BATS_TEST_TMPDIR/self" 2>"$SAID"
 	SELF=$BATS_TEST_TMPDIR/self

@@ -99,6 +99,7 @@ start_probe() {
 	grep '^ready:' "$SAID"
 }
 
+# bats test_tags=kernel
 @test "probes at the sites see every call, every argument register, the stack and every return" {
 	[ -x "$WORKLOADS/site_probe" ] || skip "no such workload"
 	PLAN=$BATS_TEST_TMPDIR/plan

@@ -29,6 +29,7 @@ live_at() {
 			END { for (a in size) { blocks++; bytes += size[a] }; print blocks + 0, bytes + 0 }'
 }
 
+# bats test_tags=kernel
 @test "24 bytes leaked by the first call of a thread are 24 bytes, and nothing else is live" {
 	trace_case thread
 	[ "$(summary '"\(.live.blocks) \(.live.bytes) \(.entered) \(.events)"')" = "1 24 1 1" ]
@@ -58,6 +59,7 @@ live_at() {
 	grep -q '"call":"realloc".*"size":4611686018427387904,' "$TRACE" # 2^62: jq would round it
 }
 
+# bats test_tags=kernel
 @test "the caller of malloc stands first, twelve functions deep and without frame pointers" {
 	trace_case deep
 	[ "$(by_line memleak_cases.c)" = "malloc $(truth line "$SELF") 1" ]
@@ -65,6 +67,7 @@ live_at() {
 	[ "$(jq -r 'select(.type == "event") | .stack | length' "$TRACE")" -eq 1 ] # none is asked for
 }
 
+# bats test_tags=kernel
 @test "with -k the caller of malloc stands first, and no frame is made up" {
 	local frames
 	trace_case deep -k
@@ -85,6 +88,7 @@ live_at() {
 	}'
 }
 
+# bats test_tags=kernel
 @test "realloc in place, moved, mapped, failed and to size 0: addresses and sizes as they were" {
 	trace_case resize
 	# The workload's rows are "event CALL KIND FILE:LINE OLD OLDSIZE ADDR SIZE RESULT".

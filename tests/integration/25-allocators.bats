@@ -172,6 +172,7 @@ preloaded_under_command() {
 	exact_under_p "$WORKLOADS/matrix-static"
 }
 
+# bats test_tags=kernel
 @test "--: glibc, static" {
 	need matrix-static
 	exact_under_command "$WORKLOADS/matrix-static"
@@ -241,6 +242,8 @@ preloaded_under_command() {
 
 # from_first_call SONAME HOW [--wait]: what is in the loader's cache is probed before anybody maps it; nobody waits.
 from_first_call() {
+	"$ALLOCTRACE" -v -e malloc -o /dev/null -- true 2>&1 >/dev/null | grep -q 'uprobes by one multi link' ||
+		skip "no multi links in this kernel or libbpf: nothing is probed ahead"
 	need matrix-late
 	need_library "$1"
 	"$2" "$WORKLOADS/matrix-late" ${3:+"$3"} "$library" "$ROUNDS"
@@ -248,6 +251,7 @@ from_first_call() {
 	books_with_strangers_are_true
 }
 
+# bats test_tags=kernel
 @test "-p: mimalloc, loaded a second later, from its first call" {
 	from_first_call libmimalloc.so.2 under_p --wait
 }
@@ -291,6 +295,7 @@ goes_on_once_probed() {
 	books_with_strangers_are_true
 }
 
+# bats test_tags=kernel
 @test "--: an allocator from a file of its own, loaded a second later, once it is probed" {
 	need_loadable
 	copy_library
@@ -447,6 +452,7 @@ layouts_are_true() {
 	same "$BATS_TEST_TMPDIR/true" "$BATS_TEST_TMPDIR/told"
 }
 
+# bats test_tags=kernel
 @test "-p: Rust, whose Vec grows from 8 to 128 bytes" {
 	need matrix-rust
 	under_p "$WORKLOADS/matrix-rust" --wait "$ROUNDS"

@@ -335,6 +335,7 @@ calls() { jq -r 'select(.type == "event") | .call' "$TRACE" | sort -u | paste -s
 	[ "$(truth malloc.count "$SELF")" -eq "$ROUNDS" ]
 }
 
+# bats test_tags=kernel
 @test "--: functions of the user's own" {
 	options=("${ARENA[@]}")
 	exact_under_command "$WORKLOADS/arena" "$ROUNDS"
@@ -348,6 +349,7 @@ calls() { jq -r 'select(.type == "event") | .call' "$TRACE" | sort -u | paste -s
 	PRELOAD=$WORKLOADS/libarena.so exact_under_command "$WORKLOADS/arena" "$ROUNDS"
 }
 
+# bats test_tags=kernel
 @test "functions of the user's own in a library that is opened later" {
 	options=("${ARENA[@]}")
 	SELF=$BATS_TEST_TMPDIR/held.out

@@ -91,6 +91,7 @@ books_are_true() {
 	books_are_true
 }
 
+# bats test_tags=kernel
 @test "-p and --: probes with semaphores, raised while alloctrace is there" {
 	under_p "$WORKLOADS/otel-semaphores" --wait "$BLOCKS"
 	samples_are_true
@@ -165,6 +166,7 @@ books_are_true() {
 	grep -qE "^live in pool otel_memory: $(truth sampled.blocks "$SELF") .*, $(truth sampled.bytes "$SELF") bytes" "$TRACE"
 }
 
+# bats test_tags=kernel
 @test "probes with semaphores are left alone again when alloctrace goes" {
 	start_held "$WORKLOADS/otel-semaphores" --wait "$BLOCKS"
 	start_tracer -f json -p "$held"

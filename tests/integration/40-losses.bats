@@ -106,6 +106,7 @@ table_is_true() {
 	not grep -q 'counts above lack' "$TRACE"
 }
 
+# bats test_tags=kernel
 @test "the usual ring loses nothing of a burst, and --strict is content" {
 	trace_burst --strict
 	[ "$status" -eq 0 ]

@@ -138,6 +138,7 @@ estimate_is_true() {
 		"$BATS_TEST_TMPDIR/told" "$SELF" | within_five_sigma
 }
 
+# bats test_tags=kernel
 @test "--sample-bytes 64K: totals, sizes, threads, weights, frees and leaks of one run" {
 	local check
 	trace_sampled $RATE mix $((ALLOCATIONS / 4))
@@ -193,6 +194,7 @@ estimate_is_true() {
 	[ "$(samples .size | wc -l)" -le 3 ]
 }
 
+# bats test_tags=kernel
 @test "--sample-bytes: events that are lost are missing from the samples, not from the totals" {
 	SELF=$BATS_TEST_TMPDIR/held.out
 	start_held "$WORKLOADS/sampled" --wait mix 10000

@@ -24,7 +24,7 @@ measure_held() {
 	trace_released 'latency -f json' "$@"
 	wait_for is_gone_or_idle
 	stop_tracer
-	[ "$status" -eq 0 ]
+	[ "$status" -eq 0 ] || { { echo "exit code $status"; cat "$SAID"; tail -n 1 "$TRACE"; } >&2; return 1; }
 	[ "$(jq -r .type "$TRACE" | tail -n 1)" = summary ]
 }
 
@@ -129,6 +129,7 @@ counts_are_true() {
 	same "$BATS_TEST_TMPDIR/true" "$BATS_TEST_TMPDIR/told"
 }
 
+# bats test_tags=kernel
 @test "every call is in a histogram, disturbed, or failed: ten functions, four threads, a ring of 4096 bytes" {
 	measure_held "$WORKLOADS/threads" --wait "$ROUNDS" -- --ring-size 4096 --strict
 	histograms_are_sound
@@ -139,6 +140,7 @@ counts_are_true() {
 	[ "$(summary .calls.free.count)" -eq "$(truth free.count "$SELF")" ]
 }
 
+# bats test_tags=kernel
 @test "four threads as fast as they can: nothing is lost, with a ring of 4096 bytes" {
 	measure_held "$WORKLOADS/burst" --wait "$COUNT" -- --ring-size 4096 --strict -e malloc,free
 	histograms_are_sound
@@ -190,6 +192,7 @@ counts_are_true() {
 	[ "$(summary .entered)" -eq "$(truth calls "$SELF")" ]
 }
 
+# bats test_tags=kernel
 @test "calls that a wait came between are kept apart" {
 	measure_held "$WORKLOADS/slow_lock" --wait 500 -- -e malloc
 	histograms_are_sound
@@ -198,6 +201,7 @@ counts_are_true() {
 	[ "$(rows '.disturbed.p50 > .p50')" = true ]
 }
 
+# bats test_tags=kernel
 @test "a pool's latency is corrected by what the clock costs" {
 	start_held "$BUILD/pool-demo" --pattern queue --wait --messages 2000
 	start_tracer latency -f json -e pool -p "$held"

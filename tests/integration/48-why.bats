@@ -41,6 +41,7 @@ whys_are_sound() {
 		(.stack | length) > 0)' "$TRACE")" = true ]
 }
 
+# bats test_tags=kernel
 @test "page faults: realloc that copies into new memory, calloc that clears what was given back" {
 	local call function
 	why_held "$WORKLOADS/slow_pages" --wait -- -e realloc,calloc
@@ -63,6 +64,7 @@ whys_are_sound() {
 	[ "$(times realloc calm page_faults)" -le 64 ]
 }
 
+# bats test_tags=kernel
 @test "one arena, four threads: waiting for its lock" {
 	why_held "$WORKLOADS/slow_lock" --wait 2000 -- -e malloc
 	whys_are_sound
@@ -73,6 +75,7 @@ whys_are_sound() {
 	[ "$(times malloc fight mmap)" -eq 0 ]
 }
 
+# bats test_tags=kernel
 @test "above the size from which on blocks are mapped: mmap and munmap, and below it none" {
 	local call
 	why_held "$WORKLOADS/slow_mmap" --wait 3000 -- -e malloc,free

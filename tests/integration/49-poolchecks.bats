@@ -139,6 +139,7 @@ nothing_found() {
 	[ "$(jq -s 'map(select(.type == "event" and .pool)) | length' "$TRACE")" -ge "$(truth calls "$SELF")" ]
 }
 
+# bats test_tags=kernel
 @test "a child that releases its copies, alone and followed" {
 	trace_held "$WORKLOADS/poolbugs" --wait fork --
 	nothing_found

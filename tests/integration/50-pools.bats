@@ -61,6 +61,7 @@ demo_is_true() {
 	balanced
 }
 
+# bats test_tags=kernel
 @test "one thread: the pool's calls and malloc's, at their lines" {
 	trace_demo 1 -f json
 	demo_is_true
@@ -69,6 +70,7 @@ demo_is_true() {
 	[ "$(summary '"\(.live.blocks) \(.live.bytes) \(.unmatched_frees)"')" = "0 0 0" ]
 }
 
+# bats test_tags=kernel
 @test "four threads: the pool's calls and malloc's, at their lines" {
 	trace_demo 4 -f json
 	demo_is_true
@@ -134,6 +136,7 @@ demo_is_true() {
 	balanced
 }
 
+# bats test_tags=kernel
 @test "latency, JSON: as many in each histogram as there were calls" {
 	local call
 	start_held "$BUILD/pool-demo" --pattern queue --wait --messages "$MESSAGES" --threads 4

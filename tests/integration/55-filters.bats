@@ -10,6 +10,7 @@ events() {
 	grep -v '^[^{]' "$TRACE" | tail -n 1 | jq -r .events
 }
 
+# bats test_tags=kernel
 @test "-n: only threads of that name" {
 	[ "$(events -n pool-demo)" -gt 20 ]
 	[ "$(events -n pool-dem)" -eq 0 ]
@@ -24,6 +25,7 @@ events() {
 	run -2 "$ALLOCTRACE" -u 1K -- true
 }
 
+# bats test_tags=kernel
 @test "--cgroup: only processes in it or below" {
 	local root
 	root=$(awk '$3 == "cgroup2" {print $2; exit}' /proc/mounts)

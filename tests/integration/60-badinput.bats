@@ -134,6 +134,7 @@ teardown() {
 	refused_early 1 "$zombie"
 }
 
+# bats test_tags=kernel
 @test "a kernel thread" {
 	[ "$(cat /proc/2/comm 2>/dev/null)" = kthreadd ] || skip "PID 2 is no kernel thread here"
 	attempt -p 2
@@ -225,6 +226,7 @@ is_stuck() { grep -q pipe_write "/proc/$1/wchan" || is_gone "$1"; }
 
 # ---- privileges, kernel
 
+# bats test_tags=kernel
 @test "not root" {
 	command -v setpriv >/dev/null || skip "no setpriv"
 	public_copy

@@ -61,6 +61,7 @@ clean_end() {
 
 # ---- alloctrace is killed
 
+# bats test_tags=kernel
 @test "kill -9 of alloctrace at ten moments leaves the target as it was" {
 	local round functions
 	start_held "$WORKLOADS/victim" --until-eof
@@ -125,6 +126,7 @@ no_victim_left() {
 	all_seen "$(OUT)"
 }
 
+# bats test_tags=kernel
 @test "the target is killed with -9" {
 	start_held "$WORKLOADS/victim" --until-eof
 	start_tracer -p "$held" -e malloc,free -f json
@@ -135,6 +137,7 @@ no_victim_left() {
 	clean_end
 }
 
+# bats test_tags=kernel
 @test "the target segfaults" {
 	start_held "$WORKLOADS/victim" --wait --rounds 500 segv
 	start_tracer -p "$held" -e $FOUR -f json
@@ -144,6 +147,7 @@ no_victim_left() {
 	all_seen "$(OUT)"
 }
 
+# bats test_tags=kernel
 @test "the target executes another program" {
 	start_held "$WORKLOADS/victim" --wait --rounds 300 exec "$WORKLOADS/stormy" timer 400
 	start_tracer -p "$held" -f json
@@ -178,6 +182,7 @@ no_victim_left() {
 
 # ---- the target multiplies
 
+# bats test_tags=kernel
 @test "200 forked children are unharmed, and not counted" {
 	start_held "$WORKLOADS/victim" --wait --rounds 100 fork 200
 	start_tracer -p "$held" -e $FOUR -f json
@@ -189,6 +194,7 @@ no_victim_left() {
 	[ "$(jq -n --argjson pid "$held" '[inputs | select(.type == "event" and .pid != $pid)] | length' "$TRACE")" = 0 ]
 }
 
+# bats test_tags=kernel
 @test "children that fork just when alloctrace is killed are unharmed" {
 	start_held "$WORKLOADS/victim" --wait --rounds 100 fork 200
 	start_tracer -p "$held" -e $FOUR -f json
@@ -200,6 +206,7 @@ no_victim_left() {
 	[ "$(truth wrong "$(OUT)")" = 0 ]
 }
 
+# bats test_tags=kernel
 @test "vfork and posix_spawn" {
 	start_held "$WORKLOADS/victim" --wait --rounds 100 spawn 100 /bin/true
 	start_tracer -p "$held" -e $FOUR -f json
@@ -210,6 +217,7 @@ no_victim_left() {
 	all_seen "$(OUT)"
 }
 
+# bats test_tags=kernel
 @test "threads go on when main has left by pthread_exit" {
 	start_held "$WORKLOADS/victim" --wait --rounds 500 mainexit
 	start_tracer -p "$held" -f json
@@ -218,12 +226,13 @@ no_victim_left() {
 	clean_end
 	# Probes made of perf events end with the main thread; then it must be said.
 	if [ "$(summary '.main_left // 0')" != 0 ]; then
-		grep -q 'main thread of a process left' "$SAID"
+		grep -q 'threads or children went on that could not be followed' "$SAID"
 		return
 	fi
 	all_seen "$(OUT)"
 }
 
+# bats test_tags=kernel
 @test "a process whose main thread has left before is traced, or refused in one sentence" {
 	start_held "$WORKLOADS/victim" --rounds 500 mainexit
 	wait_for has_line '^main-gone' "$(OUT)"
@@ -237,6 +246,7 @@ no_victim_left() {
 	finish_held
 }
 
+# bats test_tags=kernel
 @test "a library that comes and goes" {
 	start_held "$WORKLOADS/victim" --wait --rounds 100 dlopen 200 libm.so.6
 	start_tracer -p "$held" -f json
@@ -249,6 +259,7 @@ no_victim_left() {
 
 # ---- signals
 
+# bats test_tags=kernel
 @test "a storm of signals" {
 	start_held "$WORKLOADS/stormy" --wait timer 5000
 	start_tracer -p "$held" -e $FOUR -f json
@@ -259,6 +270,7 @@ no_victim_left() {
 	all_seen "$(OUT)"
 }
 
+# bats test_tags=kernel
 @test "handlers on another stack that allocate and jump out" {
 	start_held "$WORKLOADS/stormy" --wait jump 2000
 	start_tracer -p "$held" -e $FOUR -f json
@@ -272,6 +284,7 @@ no_victim_left() {
 
 # ---- company
 
+# bats test_tags=kernel
 @test "two alloctrace on one target" {
 	start_held "$WORKLOADS/victim" --wait --rounds 500
 	start_tracer -p "$held" -e $FOUR -f json
@@ -288,6 +301,7 @@ no_victim_left() {
 	all_seen "$(OUT)"
 }
 
+# bats test_tags=kernel
 @test "one of two alloctrace leaves: the other sees everything" {
 	start_held "$WORKLOADS/victim" --wait --rounds 500
 	start_tracer -p "$held" -e $FOUR -f json
@@ -461,6 +475,7 @@ same_state() (
 	[ "$(as_sudo /elsewhere printenv HOME)" = /elsewhere ]
 }
 
+# bats test_tags=kernel
 @test "constructors are seen, from the first instruction" {
 	"$ALLOCTRACE" -q -f json -o "$TRACE" -- "$WORKLOADS/early" >"$BATS_TEST_TMPDIR/out"
 	[ "$(seen take_early)" = "$(truth early "$BATS_TEST_TMPDIR/out")" ]

@@ -12,6 +12,7 @@ calls_of() {
 		(.stack[0].function == \"work\")) | .call" "$TRACE" | wc -l
 }
 
+# bats test_tags=kernel,system
 @test "no target: a process that ran before and one that starts later, all their calls" {
 	local later truth
 	start_held "$WORKLOADS/burst" --wait "$PAIRS"
@@ -32,6 +33,7 @@ calls_of() {
 	balanced
 }
 
+# bats test_tags=kernel,system
 @test "no target: thirty processes that live for milliseconds, every call at its line" {
 	local i
 	start_tracer -f json -n early

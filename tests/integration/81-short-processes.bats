@@ -140,6 +140,7 @@ drop_nameless() {
 	same "$BATS_TEST_TMPDIR/true" "$BATS_TEST_TMPDIR/told"
 }
 
+# bats test_tags=kernel,system
 @test "short processes: what one leaves behind is not held against those that come later" {
 	choose_programs
 	start_tracer -f json -n brief -d "$AT_MOST"

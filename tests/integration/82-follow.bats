@@ -63,6 +63,7 @@ members_alone() {
 
 # ---- who is followed
 
+# bats test_tags=kernel
 @test "--follow -p: forked children, from a thread as well, and their children" {
 	follow_p fork thread-fork nested
 	calls_are_true 5
@@ -85,6 +86,7 @@ members_alone() {
 	members_alone
 }
 
+# bats test_tags=kernel
 @test "--follow --: children that execute a program, by fork, vfork and posix_spawn" {
 	follow_command "$WORKLOADS/family" exec vfork spawn
 	calls_are_true 5
@@ -102,6 +104,7 @@ other_program_is_true() {
 	members_alone
 }
 
+# bats test_tags=kernel
 @test "--follow -p: a child that executes another program, from that one's first call" {
 	follow_p other:"$WORKLOADS/early"
 	other_program_is_true
@@ -166,6 +169,7 @@ other_program_is_true() {
 
 # ---- who is not
 
+# bats test_tags=kernel
 @test "--follow -p: a process outside of the family is not shown" {
 	local stranger
 	SELF=$BATS_TEST_TMPDIR/held.out
@@ -269,6 +273,7 @@ inherited_are() {
 	inherited_are 12 12 912
 }
 
+# bats test_tags=kernel
 @test "--follow: a child moves inherited blocks by realloc, and frees them" {
 	follow_p moved
 	calls_are_true 2
@@ -300,6 +305,7 @@ inherited_are() {
 	done < <(grep '^truth ' "$SELF")
 }
 
+# bats test_tags=kernel
 @test "--follow, latency: the calls of the whole family" {
 	SELF=$BATS_TEST_TMPDIR/held.out
 	start_held "$WORKLOADS/family" --wait fork nested storm:20

@@ -105,6 +105,7 @@ numbers_are_true() {
 	not grep -vxFf "$BATS_TEST_TMPDIR/numbers" "$BATS_TEST_TMPDIR/told"
 }
 
+# bats test_tags=kernel
 @test "a container: -p by the host's number: counts, lines, both numbers of each thread" {
 	LAST="threads --wait $ROUNDS" make_box threads
 	enter_box
@@ -140,6 +141,7 @@ numbers_are_true() {
 		"$(truth calls "$SELF")" ]
 }
 
+# bats test_tags=kernel,system
 @test "a container: the whole system: a program that ran before" {
 	LAST="threads --wait $ROUNDS" make_box threads
 	enter_box

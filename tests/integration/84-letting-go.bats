@@ -78,6 +78,7 @@ calls_are_true() {
 	balanced
 }
 
+# bats test_tags=kernel,system
 @test "letting go: a library whose process has ended, and one that is unmapped; both are probed again" {
 	local ended dropped
 	make_copy libended.so

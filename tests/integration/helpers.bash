@@ -40,7 +40,12 @@ wait_for() {
 not() { ! "$@"; }
 
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
-says_ready() { grep -qs 'ready:' "$SAID" || { is_gone "$tracer" && { cat "$SAID" >&2; return 0; }; }; }
+# Without a process of its own for every look, which an emulated CPU needs longer for than what is waited for.
+says_ready() {
+	local said=
+	read -rd '' said 2>/dev/null <"$SAID" || true
+	[[ $said == *ready:* ]] || { is_gone "$tracer" && { cat "$SAID" >&2; return 0; }; }
+}
 has_line() { grep -q "$1" "$2" 2>/dev/null; }
 
 # start_tracer ARG…: alloctrace in the background, output to $TRACE, its words to $SAID; returns when it is ready.

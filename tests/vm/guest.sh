@@ -6,22 +6,27 @@
 #	suite.cpio	/init and /alloctrace with what was built and the tests, made every time
 # Uncompressed, because an emulated CPU unpacks more slowly than qemu copies.
 #
+# VM_TAGS=TAG takes the tests that have that tag, and no others.
 # VM_SUITE=DIR puts the tests of DIR where tests/integration would be; what was built is then taken along if it is there.
 set -euo pipefail
+
+python=$(readlink -f /usr/bin/python3 || true)
+python=${python##*/}
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 readonly out=$top/build/vm root=$top/build/vm/base suite=$top/build/vm/suite
 readonly built=(build/alloctrace build/pool-demo build/workloads)
 
-python=$(readlink -f /usr/bin/python3 || true)
-python=${python##*/}
+# One allocator that comes as a library, if it is there. Not all: what is in the loader's cache is probed in every test.
+mapfile -t mimalloc < <(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' 'libmimalloc[0-9]*' 2>/dev/null |
+	awk '/^ii/ && $2 !~ /dev/ { print $2; exit }')
+readonly mimalloc
 
 # Programs and libraries of these packages go in whole (see wanted_path), each with the libraries it is linked with.
-# valgrind stays outside: under an emulated CPU its three tests would take as long as all others together.
+# valgrind and gdb stay outside: under an emulated CPU their tests would take as long as all others together.
 # libc, libgcc and libstdc++ are named for what nobody is linked with: libgcc_s is opened when a thread is cancelled.
 readonly packages=(bash bats coreutils dash diffutils findutils grep gzip jq mawk procps sed tar util-linux libc-bin
-	libc6 libgcc-s1 libstdc++6 sqlite3 redis-server redis-tools gdb
-	python3-minimal "$python-minimal" "lib$python-minimal" "lib$python-stdlib")
+	libc6 libgcc-s1 libstdc++6 sqlite3 python3-minimal "$python-minimal" "lib$python-minimal" "lib$python-stdlib" "${mimalloc[@]}")
 # Of others only these files. /bin/sh must be dash: busybox's shell runs its own applets whatever PATH says.
 readonly files=(/bin/busybox /bin/sh /usr/bin/awk /usr/bin/readelf /usr/bin/nm /usr/bin/objcopy /usr/bin/strip /usr/bin/script
 	/etc/ld.so.conf /etc/ld.so.conf.d)
@@ -102,6 +107,21 @@ base_key() {
 	sha256sum <"$0"
 }
 
+# Leaves in the suites of $1 what has the tag VM_TAGS.
+select_tests() {
+	local path
+	for path in "$1"/*.bats; do
+		awk -v want="${VM_TAGS:-}" -f "$top/tests/vm/select.awk" "$path" >"$out/selected"
+		if grep -q '^@test ' "$out/selected"; then
+			cat "$out/selected" >"$path"
+		else
+			rm "$path"
+		fi
+	done
+	rm -f "$out/selected"
+	compgen -G "$1/*.bats" >/dev/null || die "no test has the tag '${VM_TAGS:-}'."
+}
+
 make_suite() {
 	local dest=$suite/alloctrace path
 	rm -rf "$suite"
@@ -113,12 +133,11 @@ make_suite() {
 		[[ -d $VM_SUITE ]] || die "VM_SUITE: '$VM_SUITE' is not a directory."
 		rm -rf "$dest/tests/integration"
 		cp -a "$VM_SUITE" "$dest/tests/integration"
-	else
-		# What depends on the kernel; an emulated CPU takes too long for the rest.
-		for path in "$dest"/tests/integration/*.bats; do
-			[[ ${path##*/} =~ ^(10|20|40|50)- ]] || rm "$path"
-		done
 	fi
+	select_tests "$dest/tests/integration"
+	# Some tests look for lines in the sources of what they trace.
+	mkdir -p "$dest/user"
+	cp -a "$top/user/demo" "$dest/user/demo"
 	for path in "${built[@]}"; do
 		if [[ -e $top/$path ]]; then
 			cp -a "$top/$path" "$dest/build/"

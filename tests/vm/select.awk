@@ -1,0 +1,10 @@
+# The suite on stdin or of the files, without the tests that lack the tag "want"; all of it if that is empty.
+#
+# bats could select by itself, but looks at every test for it, which takes an emulated CPU half a minute.
+FNR == 1 { of_file = of_test = "" }
+/^# bats file_tags=/ { of_file = of_file "," substr($0, 18) }
+/^# bats test_tags=/ { of_test = of_test "," substr($0, 18) }
+/^@test / { dropped = want && !index(of_file of_test ",", "," want ",") }
+!dropped
+/^}/ { dropped = 0 }
+/^@test / { of_test = "" }
