@@ -56,7 +56,7 @@ static void take_frames(void)
 
 	if (!names || !reader)
 		abort();
-	if (!reader_open(reader, 1, "/input", -1, &facts)) {
+	if (!reader_open(reader, 1, "/input", -1, false, &facts)) {
 		fuzz_check(facts.segment_count <= IMAGE_MAX_SEGMENTS, "no more segments than fit");
 		fuzz_check(facts.build_id_length <= IMAGE_MAX_BUILD_ID, "a build-id fits");
 	}

@@ -45,8 +45,8 @@ static void reader_open(struct reader *r, const uint8_t *data, size_t size)
 	r->names = names_new();
 	if (!r->names)
 		abort();
-	r->image = image_new(fuzz_file(data, size), names_intern(r->names, PATH), r->names, NULL,
-			     NULL);
+	r->image = image_new(fuzz_file(data, size), names_intern(r->names, PATH), r->names, false,
+			     NULL, NULL);
 	if (!r->image)
 		abort();
 }

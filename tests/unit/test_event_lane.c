@@ -25,6 +25,7 @@ enum { WORDS = EVENT_LANE_VALUE / 8 };
 
 static void test_sums(void **state)
 {
+	unsigned char pool_key[EVENT_LANE_KEY];
 	uint64_t values[3][WORDS];
 	struct lane_part part;
 
@@ -46,6 +47,10 @@ static void test_sums(void **state)
 	assert_int_equal(part.key.pid, 12345);
 	assert_int_equal(part.key.group, 64);
 	assert_int_equal(part.key.site, 0xbeef);
+	assert_int_equal(part.key.pool, 0); /* a call is no pool's, whatever is there */
+	memcpy(pool_key, plain_key, sizeof(pool_key));
+	pool_key[0] = LANE_POOL_ALLOC;
+	assert_int_equal(event_decode_lane(&part, pool_key, values, 3), 0);
 	assert_int_equal(part.key.pool, 0x1000000000005678);
 	assert_int_equal(part.bucket, 0x321);
 	assert_int_equal(part.count, 600);

@@ -212,8 +212,8 @@ static void test_memory_is_bounded(void **state)
 	struct helper *h;
 
 	(void)state;
-	if (CONFINE_SANITIZED)
-		skip();
+	if (CONFINE_SANITIZED) /* there is no limit then; 66-hostile.bats has bombs for it */
+		return;
 	h = start(false);
 	assert_int_equal(ask(h, FILL_MEMORY, -1), sizeof(uint32_t));
 	assert_in_range(number(), 1, 64);

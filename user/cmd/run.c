@@ -346,8 +346,8 @@ static void warn_nameless(const struct run *r)
 			 " files and %" PRIu64 " addresses were beyond what is kept",
 			 lost.processes, lost.mappings, lost.files, lost.addresses);
 	if (lost.deaths)
-		log_warn("names are missing: %" PRIu64 " files could not be read, for the process "
-			 "that reads symbols died of them or took too long",
+		log_warn("names or lines are missing: %" PRIu64 " times the process that reads "
+			 "symbols died of a file, or a file took too long",
 			 lost.deaths);
 	if (lost.reader)
 		log_warn("names are missing: the process that reads symbols is there no more");

@@ -15,8 +15,10 @@
 
 #include "guard/filter.h"
 
-#define NOBODY     65534
-#define MAX_MEMORY (4ULL << 30) /* debug information of the largest programs takes half of that */
+#define NOBODY 65534
+#define MAX_MEMORY                                                                    \
+	(1ULL << 30) /* files are read into it: no larger debug information has lines \
+		      */
 
 /* Down, never up; without an error where it is lower already. */
 static int limit(int resource, rlim_t value)

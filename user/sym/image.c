@@ -27,6 +27,7 @@
 struct image {
 	const char *path;
 	struct names *names;
+	bool plain; /* no debug information */
 	image_want_fn want;
 	void *context;
 	int fd;
@@ -97,8 +98,8 @@ static void open_elf(struct image *m)
 	read_segments(m);
 }
 
-struct image *image_new(int fd, const char *path, struct names *names, image_want_fn want,
-			void *context)
+struct image *image_new(int fd, const char *path, struct names *names, bool plain,
+			image_want_fn want, void *context)
 {
 	struct image *m = calloc(1, sizeof(*m));
 
@@ -108,6 +109,7 @@ struct image *image_new(int fd, const char *path, struct names *names, image_wan
 	}
 	m->path = path;
 	m->names = names;
+	m->plain = plain;
 	m->want = want;
 	m->context = context;
 	m->fd = fd;
@@ -223,7 +225,7 @@ static void image_load(struct image *m)
 		return;
 	/* Whatever the segments look like, libdwfl says by how much it has moved them. */
 	m->symbol_shift = bias;
-	dwarf = dwfl_module_getdwarf(mod, &dwarf_bias);
+	dwarf = m->plain ? NULL : dwfl_module_getdwarf(mod, &dwarf_bias);
 	m->dwarf_shift = bias - dwarf_bias;
 	if (dwarf)
 		m->debuginfo = debuginfo_new(dwarf, m->names, is_code, m);

@@ -34,10 +34,12 @@ struct image;
 /* The file of that path, open for reading, or -1: a separate debug file. */
 typedef int (*image_want_fn)(void *context, const char *path);
 
-/* Takes over `fd` in every case; `path` and `names` are borrowed, `want` may be NULL. NULL when
- * memory is out. */
-struct image *image_new(int fd, const char *path, struct names *names, image_want_fn want,
-			void *context);
+/*
+ * Takes over `fd` in every case; `path` and `names` are borrowed, `want` may be NULL. `plain`: by
+ * its symbols alone, whatever debug information there is. NULL when memory is out.
+ */
+struct image *image_new(int fd, const char *path, struct names *names, bool plain,
+			image_want_fn want, void *context);
 void image_free(struct image *m); /* NULL is allowed */
 
 const struct image_facts *image_facts(const struct image *m);

@@ -1,7 +1,7 @@
 /*
  * Hides where a file is read: in the helper process, which gets it when it is first seen, and once
- * more when the process had to be replaced. A file of which the process has died has no names from
- * then on, only addresses.
+ * more when the process had to be replaced. A file of which the process has died is read by its
+ * symbols alone, and when it dies of these as well, not at all: then there are addresses.
  */
 #include "sym/module.h"
 
@@ -19,7 +19,8 @@ struct module {
 	struct names *names;
 	struct reader *reader;
 	int fd;
-	bool nameless; /* the helper cannot read it */
+	bool plain;    /* the helper has died of its debug information … */
+	bool nameless; /* … or of it as a whole */
 	uint64_t size; /* of the file */
 	unsigned char build_id[IMAGE_MAX_BUILD_ID];
 	size_t build_id_length;
@@ -32,7 +33,7 @@ static int open_file(struct module *m)
 	struct image_facts facts;
 	size_t bytes;
 
-	if (reader_open(m->reader, m->id, m->path, m->fd, &facts))
+	if (reader_open(m->reader, m->id, m->path, m->fd, false, &facts))
 		m->nameless = true;
 	m->size = facts.size;
 	memcpy(m->build_id, facts.build_id, sizeof(m->build_id));
@@ -137,9 +138,13 @@ static ssize_t ask(struct module *m, uint64_t address, bool is_return,
 {
 	ssize_t n = reader_frames(m->reader, m->id, m->path, address, is_return, m->names, frames);
 
+	if (n == -ECONNRESET && !m->plain) {
+		m->plain = true;
+		n = -ESTALE;
+	}
 	if (n != -ESTALE)
 		return n;
-	n = reader_open(m->reader, m->id, m->path, m->fd, NULL);
+	n = reader_open(m->reader, m->id, m->path, m->fd, m->plain, NULL);
 	return n ? n
 		 : reader_frames(m->reader, m->id, m->path, address, is_return, m->names, frames);
 }

@@ -146,7 +146,8 @@ static void take_facts(struct pack *in, struct image_facts *f)
 	}
 }
 
-int reader_open(struct reader *r, uint32_t id, const char *path, int fd, struct image_facts *facts)
+int reader_open(struct reader *r, uint32_t id, const char *path, int fd, bool plain,
+		struct image_facts *facts)
 {
 	unsigned char bytes[PATH_MAX + 64];
 	struct pack question = pack_over(bytes, sizeof(bytes)), in;
@@ -155,6 +156,7 @@ int reader_open(struct reader *r, uint32_t id, const char *path, int fd, struct 
 
 	pack_number(&question, READING_OPEN);
 	pack_number(&question, id);
+	pack_number(&question, plain);
 	pack_text(&question, path, PATH_MAX);
 	err = ask(r, &question, fd, path, &in);
 	if (!err)

@@ -19,10 +19,12 @@ struct reader *reader_new(void);
 void reader_free(struct reader *r); /* NULL is allowed */
 
 /*
- * Hands over a file, whose descriptor stays the caller's, and fills *facts, which may be NULL. 0,
- * or a negative errno with zeros in *facts: -ECONNRESET when the process died of it.
+ * Hands over a file, whose descriptor stays the caller's, and fills *facts, which may be NULL.
+ * `plain`: it is to be read without its debug information. 0, or a negative errno with zeros in
+ * *facts: -ECONNRESET when the process died of it.
  */
-int reader_open(struct reader *r, uint32_t id, const char *path, int fd, struct image_facts *facts);
+int reader_open(struct reader *r, uint32_t id, const char *path, int fd, bool plain,
+		struct image_facts *facts);
 
 /*
  * As image_frames, of the file `id`, which was opened with that path; strings go to `names`. How
@@ -34,7 +36,7 @@ ssize_t reader_frames(struct reader *r, uint32_t id, const char *path, uint64_t 
 
 void reader_close(struct reader *r, uint32_t id);
 
-/* Files whose reading has ended the process, by a fault or by taking too long. */
+/* How often a file has ended the process, by a fault or by taking too long. */
 uint64_t reader_deaths(const struct reader *r);
 
 /* The process is there no more: nothing has names from now on. */

@@ -43,13 +43,14 @@ static void open_image(struct reading *r, struct helper_worker *w, struct pack *
 		       struct pack *out)
 {
 	uint64_t id = unpack_number(in);
+	bool plain = unpack_number(in);
 	const char *path = names_intern(r->names, unpack_text(in));
 	struct image **slot, *image;
 	bool fresh;
 
 	if (fd < 0 || !path)
 		return;
-	image = image_new(fd, path, r->names, want, w);
+	image = image_new(fd, path, r->names, plain, want, w);
 	slot = image ? table_insert(&r->images, &id, &fresh) : NULL;
 	if (!slot) {
 		image_free(image);

@@ -2,7 +2,7 @@
  * What the helper process does for the symbolizer: it keeps the files that it was given, by number,
  * and answers what lies at their addresses. The form of questions and answers, for reader.c:
  *
- *	READING_OPEN id path (file)          -> size, build-id, segments
+ *	READING_OPEN id plain path (file)    -> size, build-id, segments
  *	READING_FRAMES id address is_return  -> 1, count, frames; 0: no such number here
  *	READING_CLOSE id                     -> nothing
  */

@@ -26,7 +26,7 @@ struct symbolizer_losses {
 	uint64_t mappings;  /* not remembered, too many in one process */
 	uint64_t files;     /* not opened because descriptors ran out: they stay without names */
 	uint64_t addresses; /* answered "[unknown]" because the store of answers is full */
-	uint64_t deaths;    /* files of whose reading the helper process has died: without names */
+	uint64_t deaths;    /* of the helper process, by files that then lack lines or names */
 	bool reader;        /* there is no helper process any more: nothing new has names */
 };
 
