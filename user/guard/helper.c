@@ -214,6 +214,17 @@ static void take_default_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Whether a worker can be bound, before anybody relies on it. */
+static bool can_confine(void)
+{
+	pid_t child = fork();
+	int status;
+
+	if (!child)
+		_exit(confine_worker() ? EXIT_FAILURE : EXIT_SUCCESS);
+	return child > 0 && waitpid(child, &status, 0) == child && !status;
+}
+
 static _Noreturn void run_keeper(const struct helper_job *job, int socket)
 {
 	static struct message m;
@@ -223,7 +234,7 @@ static _Noreturn void run_keeper(const struct helper_job *job, int socket)
 	take_default_signals();
 	close_the_rest(socket);
 	prctl(PR_SET_NAME, job->name);
-	if (confine_keeper())
+	if (confine_keeper() || !can_confine())
 		_exit(EXIT_FAILURE);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* It can be told from a death by that alone that there was a first message. */
