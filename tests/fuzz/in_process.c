@@ -45,6 +45,11 @@ bool helper_owns(const struct helper *h, pid_t pid)
 	return false;
 }
 
+void helper_renew(struct helper *h)
+{
+	(void)h;
+}
+
 int helper_want(struct helper_worker *w, const char *path)
 {
 	return w->open_file ? w->open_file(w->context, path) : -1;

@@ -125,14 +125,11 @@ static size_t do_job(void *context, struct helper_worker *w, const void *questio
 
 /* ---- the tests */
 
-static struct helper *start(bool once)
+static struct helper *start(void)
 {
 	static uint32_t count;
-	const struct helper_job job = {.name = "helper of test",
-				       .answer = do_job,
-				       .context = &count,
-				       .once = once,
-				       .seconds = 1};
+	const struct helper_job job = {
+		.name = "helper of test", .answer = do_job, .context = &count, .seconds = 1};
 	struct helper *h;
 	int err;
 
@@ -168,7 +165,7 @@ static int file_with(const char *text)
 
 static void test_answers(void **state)
 {
-	struct helper *h = start(false);
+	struct helper *h = start();
 	int fd = file_with("of the file");
 
 	(void)state;
@@ -185,21 +182,22 @@ static void test_answers(void **state)
 	helper_stop(h);
 }
 
-static void test_once(void **state)
+static void test_renewed(void **state)
 {
-	struct helper *h = start(true);
+	struct helper *h = start();
 
 	(void)state;
 	for (int i = 0; i < 20; i++) {
 		assert_int_equal(ask(h, COUNT, -1), sizeof(uint32_t));
 		assert_int_equal(number(), 1); /* always a new one */
+		helper_renew(h);
 	}
 	helper_stop(h);
 }
 
 static void test_confined(void **state)
 {
-	struct helper *h = start(false);
+	struct helper *h = start();
 
 	(void)state;
 	assert_int_equal(ask(h, TRY_EVERYTHING, -1), sizeof(uint32_t));
@@ -214,7 +212,7 @@ static void test_memory_is_bounded(void **state)
 	(void)state;
 	if (CONFINE_SANITIZED) /* there is no limit then; 66-hostile.bats has bombs for it */
 		return;
-	h = start(false);
+	h = start();
 	assert_int_equal(ask(h, FILL_MEMORY, -1), sizeof(uint32_t));
 	assert_in_range(number(), 1, 64);
 	helper_stop(h);
@@ -230,7 +228,7 @@ static void check_death(struct helper *h, unsigned char question)
 
 static void test_death_costs_one_answer(void **state)
 {
-	struct helper *h = start(false);
+	struct helper *h = start();
 
 	(void)state;
 	for (int i = 0; i < 20; i++)
@@ -240,7 +238,7 @@ static void test_death_costs_one_answer(void **state)
 
 static void test_endless_work_ends(void **state)
 {
-	struct helper *h = start(false);
+	struct helper *h = start();
 
 	(void)state;
 	check_death(h, LOOP);
@@ -256,7 +254,7 @@ static int open_wanted(void *context, const char *path)
 static void test_wanted_files(void **state)
 {
 	const unsigned char question = WANT_FILE;
-	struct helper *h = start(false);
+	struct helper *h = start();
 	int fd = file_with("as wanted"), none = -1;
 
 	(void)state;
@@ -285,7 +283,7 @@ static pid_t only_child(void)
 
 static void test_the_end_of_all(void **state)
 {
-	struct helper *h = start(false);
+	struct helper *h = start();
 	pid_t keeper = only_child();
 
 	(void)state;
@@ -306,8 +304,7 @@ static void test_ends_with_us(void **state)
 	int ended;
 
 	(void)state;
-	helper_stop(start(false));
-	helper_stop(start(true));
+	helper_stop(start());
 	helper_stop(NULL);
 	keeper = waitpid(-1, &ended, WNOHANG);
 	assert_int_equal(keeper, -1);
@@ -318,7 +315,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers),
-		cmocka_unit_test(test_once),
+		cmocka_unit_test(test_renewed),
 		cmocka_unit_test(test_confined),
 		cmocka_unit_test(test_memory_is_bounded),
 		cmocka_unit_test(test_death_costs_one_answer),

@@ -26,7 +26,7 @@
 #include "guard/confine.h"
 
 #define SOCKET_FD   3 /* in the helper's processes */
-#define ANSWERED    7 /* exit status of a worker that answers once */
+#define RENEWED     7 /* exit status of a worker that makes room for another */
 #define PATIENCE_MS 60000
 #define MAX_PATH    4096
 
@@ -36,7 +36,8 @@ enum message_type {
 	MESSAGE_WANT,
 	MESSAGE_FILE,
 	MESSAGE_DIED,
-	MESSAGE_GO
+	MESSAGE_GO,
+	MESSAGE_RENEW,
 };
 
 struct message {
@@ -160,14 +161,14 @@ static _Noreturn void run_worker(const struct helper_job *job)
 	while ((n = take_message(SOCKET_FD, &w.in, &fd, 0)) >= 0) {
 		size_t len;
 
+		if (w.in.type == MESSAGE_RENEW)
+			_exit(RENEWED);
 		limit_seconds(job->seconds);
 		len = job->answer(job->context, &w, w.in.bytes, (size_t)n, fd, answer);
 		limit_seconds(0);
 		memcpy(w.out.bytes, answer, len);
 		if (send_message(SOCKET_FD, &w.out, MESSAGE_ANSWER, len, -1))
 			break;
-		if (job->once)
-			_exit(ANSWERED);
 	}
 	_exit(n == -EPIPE ? EXIT_SUCCESS : EXIT_FAILURE);
 }
@@ -249,7 +250,7 @@ static _Noreturn void run_keeper(const struct helper_job *job, int socket)
 			_exit(EXIT_FAILURE);
 		if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS)
 			_exit(EXIT_SUCCESS);
-	} while ((WIFEXITED(status) && WEXITSTATUS(status) == ANSWERED) || tell_death(&m));
+	} while ((WIFEXITED(status) && WEXITSTATUS(status) == RENEWED) || tell_death(&m));
 	_exit(EXIT_SUCCESS);
 }
 
@@ -312,6 +313,12 @@ void helper_stop(struct helper *h)
 	if (h->keeper > 0)
 		waitpid(h->keeper, NULL, 0);
 	free(h);
+}
+
+void helper_renew(struct helper *h)
+{
+	if (h->socket >= 0 && send_message(h->socket, &h->message, MESSAGE_RENEW, 0, -1))
+		give_up(h);
 }
 
 bool helper_owns(const struct helper *h, pid_t pid)

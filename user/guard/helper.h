@@ -37,8 +37,6 @@ struct helper_job {
 	size_t (*answer)(void *context, struct helper_worker *w, const void *question, size_t len,
 			 int fd, unsigned char answer[HELPER_MAX_BYTES]);
 	void *context;
-	/* A worker answers once and ends: what one file has made of it does not reach the next. */
-	bool once;
 	unsigned int seconds; /* of CPU time that an answer may take */
 };
 
@@ -65,6 +63,10 @@ ssize_t helper_ask(struct helper *h, const void *question, size_t len, int fd,
 
 /* What is enough for the debug information of the largest programs, and not for ever. */
 #define HELPER_SECONDS 10
+
+/* The next question finds a new worker: what the last one's file has made of it does not reach it.
+ */
+void helper_renew(struct helper *h);
 
 /* The process is one of a helper of ours. */
 bool helper_owns(const struct helper *h, pid_t pid);

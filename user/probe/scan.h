@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an ELF file holds that a probe could be for, as a helper process reads it (guard/helper.h):
- * one process for each file, so that a file decides about its own probes alone, as it does by its
- * symbols anyway. What it says is checked for its form and believed no further than the file.
+ * What an ELF file holds that a probe could be for, as a helper process reads it (guard/helper.h).
+ * Files of one owner, on one mount, are read by one process, and one that others may write by a
+ * process of its own: so whoever can make a file decides about probes in his own files alone, as he
+ * does by their symbols anyway. What is said is checked for its form and believed no further.
  */
 #ifndef ALLOCTRACE_PROBE_SCAN_H
 #define ALLOCTRACE_PROBE_SCAN_H
