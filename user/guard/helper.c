@@ -28,6 +28,7 @@
 #define SOCKET_FD   3 /* in the helper's processes */
 #define RENEWED     7 /* exit status of a worker that makes room for another */
 #define PATIENCE_MS 60000
+#define STOP_MS     2000
 #define MAX_PATH    4096
 
 enum message_type {
@@ -305,13 +306,20 @@ struct helper *helper_start(const struct helper_job *job, int *err)
 	return NULL;
 }
 
+/*
+ * They end when the line is closed. A worker that has been made to hang on has no time beyond that:
+ * the kernel ends both when alloctrace ends (PR_SET_PDEATHSIG, which it cannot change).
+ */
 void helper_stop(struct helper *h)
 {
 	if (!h)
 		return;
 	give_up(h);
-	if (h->keeper > 0)
-		waitpid(h->keeper, NULL, 0);
+	for (int ms = 0; h->keeper > 0 && ms < STOP_MS; ms++) {
+		if (waitpid(h->keeper, NULL, WNOHANG))
+			break;
+		poll(NULL, 0, 1);
+	}
 	free(h);
 }
 
