@@ -206,6 +206,7 @@ on_small_disk() {
 @test "the map of lanes is full: what has no room is lost, and said" {
 	start_held "$WORKLOADS/manysites" --wait "$SITES"
 	start_tracer latency --by site -f json -e malloc -p "$held"
+	limit_memory 1048576 # a quarter of it is needed
 	ends_well
 	[ "$(truth wrong "$SELF")" -eq 0 ]
 	all_entered
