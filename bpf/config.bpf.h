@@ -107,7 +107,8 @@ struct sample_key {
 	__u64 addr, tgid;
 };
 
-/* Blocks that were sampled and are live: their frees are events. */
+/* Blocks that were sampled and are live: their frees are events. The upper half of the key's tgid
+ * is the stamp of its program. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

@@ -67,9 +67,14 @@ static __always_inline bool sample_takes(struct call *call, __u64 size)
 	return true;
 }
 
+static __always_inline struct sample_key sample_key_of(__u32 tgid, __u64 addr)
+{
+	return (struct sample_key){.addr = addr, .tgid = (__u64)program_stamp() << 32 | tgid};
+}
+
 static __always_inline void sample_remember(const struct wire_event *e, __u64 addr)
 {
-	struct sample_key key = {.addr = addr, .tgid = e->tgid};
+	struct sample_key key = sample_key_of(e->tgid, addr);
 	__u8 yes = 1;
 
 	if (bpf_map_update_elem(&sampled, &key, &yes, BPF_ANY))
@@ -79,7 +84,7 @@ static __always_inline void sample_remember(const struct wire_event *e, __u64 ad
 /* Whether the block was sampled; it is not any more. */
 static __always_inline bool sample_forget(__u64 pid_tgid, __u64 addr)
 {
-	struct sample_key key = {.addr = addr, .tgid = pid_tgid >> 32};
+	struct sample_key key = sample_key_of(pid_tgid >> 32, addr);
 
 	return addr && !bpf_map_delete_elem(&sampled, &key);
 }

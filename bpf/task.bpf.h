@@ -30,7 +30,21 @@ struct task_struct {
 	unsigned long min_flt, maj_flt;
 	struct signal_struct *signal;
 	struct pid *thread_pid;
+	struct task_struct *group_leader;
+	unsigned long long start_time;
+	unsigned int self_exec_id; /* one more with every program that is executed */
 } __attribute__((preserve_access_index));
+
+/*
+ * What tells programs apart that run under one process number, one after the other: a number can
+ * be another's at once, and an address then means something else.
+ */
+static __always_inline __u32 program_stamp(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return (__u32)(task->group_leader->start_time >> 10) ^ task->self_exec_id << 24;
+}
 
 /* The number by which the innermost namespace knows it. */
 static __always_inline __u32 pid_inside(struct pid *pid, unsigned int level)

@@ -211,6 +211,19 @@ can_choose() { not grep -q '^unable' "$SELF" || skip "process numbers cannot be 
 }
 
 # bats test_tags=kernel
+@test "--follow, sampled: who gets the number of another gives back nothing of the other's" {
+	start_reborn heirs
+	start_tracer -f json --follow -p "$numbers" --sample-bytes 7000
+	echo >&7
+	wait_for told_number
+	can_choose
+	ends_well
+	[ "$(summary .calls.free.count)" -eq 2000 ]
+	[ "$(table 'select(.call == "free") | .call' | cut -d ' ' -f 2)" -gt 0 ] # some were followed
+	[ "$(summary '"\(.lost.total) \(.unmatched_frees) \(.inherited_frees // 0)"')" = "0 0 0" ]
+}
+
+# bats test_tags=kernel
 @test "--follow: two programs with one number: each line is of its own program" {
 	cp "$WORKLOADS/early" "$BATS_TEST_TMPDIR/one"
 	cp "$WORKLOADS/early" "$BATS_TEST_TMPDIR/other"

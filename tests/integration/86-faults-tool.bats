@@ -206,6 +206,7 @@ on_small_disk() {
 @test "the map of lanes is full: what has no room is lost, and said" {
 	start_held "$WORKLOADS/manysites" --wait "$SITES"
 	start_tracer latency --by site -f json -e malloc -p "$held"
+	limit_memory 1048576 # a quarter of it is needed
 	ends_well
 	[ "$(truth wrong "$SELF")" -eq 0 ]
 	all_entered
@@ -217,16 +218,26 @@ on_small_disk() {
 }
 
 @test "the map of sampled blocks is full: how many are not followed is said, and nothing else is wrong" {
+	local pipe=$BATS_TEST_TMPDIR/pipe file=$BATS_TEST_TMPDIR/books
 	start_held "$WORKLOADS/hoard" --wait "$SAMPLES"
-	start_tracer --sample-bytes 1 -f json -e malloc,free -p "$held" --ring-size 64M -o /dev/stdout
-	echo >&7
-	wait_for has_line '^full' "$SELF"
-	ends_well
+	mkfifo "$pipe"
+	tail -n 1 "$pipe" >"$file" 7>&- & # a million lines before that one
+	started+=($!)
+	TRACE=$pipe start_tracer --sample-bytes 1 -f json -e malloc -p "$held"
+	ends_well_into "$file" "${started[1]}"
 	[ "$(truth wrong "$SELF")" -eq 0 ]
-	[ "$(summary .untracked)" -eq $((SAMPLES - 1048576)) ]
-	# Every allocation was sampled, and every free of a block that had found room.
-	[ "$(summary .entered)" -eq $(($(truth calls "$SELF") - $(summary .untracked))) ]
-	[ "$(summary '.calls.malloc.count + .calls.free.count')" -eq "$(truth calls "$SELF")" ]
+	[ "$(summary .untracked "$file")" -eq $((SAMPLES - 1048576)) ]
+	[ "$(summary '"\(.entered) \(.calls.malloc.count)"' "$file")" = "$SAMPLES $SAMPLES" ]
+}
+
+# ends_well_into FILE PID: as ends_well, where the output goes to that file through that process.
+ends_well_into() {
+	release_held
+	wait "$held"
+	end_tracer
+	[ "$status" -eq 0 ]
+	wait "$2"
+	balanced "$1"
 }
 
 # make_group: a cgroup that counts memory, of either version, in $group; $limit is the file of its limit.
@@ -246,14 +257,19 @@ make_group() {
 }
 usage() { cat "$group"/memory.usage_in_bytes "$group"/memory.current 2>/dev/null || true; }
 
-# The records of threads are charged to who made their map. alloctrace is stopped meanwhile, and asks for nothing.
+# The records of threads are charged to the group in which their map was made. alloctrace is stopped meanwhile, and asks
+# for nothing itself.
 # bats test_tags=kernel
 @test "no memory for the records of threads: what these call is lost, and said" {
+	local lost
 	make_group
 	start_held "$WORKLOADS/toll" "$COUNT" "$THREADS" 20
-	start_tracer -p "$held" -e malloc,free -f json
+	# shellcheck disable=SC2016
+	printf '#!/bin/bash\necho $$ >%q/cgroup.procs && exec %q "$@"\n' "$group" "$(realpath "$ALLOCTRACE")" \
+		>"$BATS_TEST_TMPDIR/grouped"
+	chmod +x "$BATS_TEST_TMPDIR/grouped"
+	ALLOCTRACE=$BATS_TEST_TMPDIR/grouped start_tracer -p "$held" -e malloc,free -f json
 	stop "$tracer"
-	echo "$tracer" >"$group/cgroup.procs"
 	echo $(($(usage) + 65536)) >"$limit"
 	echo >&7
 	wait "$held"
@@ -264,6 +280,11 @@ usage() { cat "$group"/memory.usage_in_bytes "$group"/memory.current 2>/dev/null
 	[ "$status" -eq 0 ]
 	balanced
 	all_entered
+	lost=$(summary .lost.map_full)
+	echo "lost: $lost of $(truth calls "$SELF")"
+	[ "$lost" -gt 0 ] || skip "this kernel lets BPF have memory beyond the limit"
+	[ "$lost" -eq "$(summary .lost.total)" ]
+	short_is_said
 }
 
 # ---- no memory
@@ -318,15 +339,15 @@ limit_memory() {
 		[ "$(truth wrong "$SELF")" -eq 0 ]
 		echo "$more KiB more: exit $status"
 		cat "$SAID"
-		ends_or_says
+		ends_or_says "$sites"
 	done
 }
 
-# ends_or_says: the books are whole, or a sentence says why there are none. No signal, and nobody is silent.
+# ends_or_says SITES: all calls are in the books, or a sentence says why not. No signal, and nobody is silent.
 ends_or_says() {
 	case $status in
-	0) balanced ;;
-	1) grep -q '^alloctrace: .*memory' "$SAID" ;;
+	0) [ "$(summary '.events + .lost.total')" -eq "$1" ] ;;
+	1) [ "$(grep -c '^alloctrace: .*memory' "$SAID")" -eq 1 ] ;;
 	*) false ;;
 	esac
 }
@@ -385,20 +406,86 @@ ends_or_says() {
 	done
 }
 
-@test "perf and strace on the same target" {
+# ours SIGN FILE: how often a line of the file has the sign.
+ours() { grep -c "$1" "$2" || true; }
+
+# both KEY: the sum of what two victims have counted.
+both() { awk -F = -v key="truth $1" '$1 == key { n += $2 } END { print n }' "$SELF"; }
+
+# A process has one debugger at most: strace has the first, gdb the second, and perf both.
+@test "perf, strace and gdb on the same targets, all at once: every call is an event" {
+	local name one other pair
 	perf record -q -o /dev/null -e cpu-clock -- true 2>/dev/null || skip "no perf that works here"
-	command -v strace >/dev/null || skip "no strace"
-	start_held "$WORKLOADS/victim" --wait --rounds 2000
-	strace -f -o "$BATS_TEST_TMPDIR/strace.out" -p "$held" 2>"$BATS_TEST_TMPDIR/strace.err" 7>&- &
+	for name in strace gdb; do
+		command -v $name >/dev/null || skip "no $name"
+	done
+	# shellcheck disable=SC2016
+	start_held bash -c '"$0" --wait --rounds 1000 <&0 & "$0" --wait --rounds 1000 <&0 & wait' "$WORKLOADS/victim"
+	two_ready() { [ "$(ours '^ready' "$SELF")" -eq 2 ]; }
+	wait_for two_ready
+	read -r one other <<<"$(sed -n 's/^ready //p' "$SELF" | paste -s -d ' ')"
+	strace -f -o "$BATS_TEST_TMPDIR/strace.out" -p "$one" 2>"$BATS_TEST_TMPDIR/strace.err" 7>&- &
+	started+=($!)
+	gdb -nx -batch -p "$other" -ex 'set debuginfod enabled off' -ex 'echo goes on\n' -ex continue \
+		>"$BATS_TEST_TMPDIR/gdb.out" 2>&1 7>&- &
 	started+=($!)
 	wait_for has_line 'attached' "$BATS_TEST_TMPDIR/strace.err"
-	perf record -g -F 999 -e cpu-clock -o "$BATS_TEST_TMPDIR/perf.data" -p "$held" >"$BATS_TEST_TMPDIR/perf.out" 2>&1 7>&- &
+	wait_for has_line 'goes on' "$BATS_TEST_TMPDIR/gdb.out"
+	perf record -g -F 999 -e cpu-clock -o "$BATS_TEST_TMPDIR/perf.data" -p "$one,$other" \
+		>"$BATS_TEST_TMPDIR/perf.out" 2>&1 7>&- &
 	started+=($!)
 	wait_for test -s "$BATS_TEST_TMPDIR/perf.data"
-	start_tracer -p "$held" -k -f json
+	start_tracer -p "$one,$other" -k -f json
 	ends_well
-	all_seen
-	wait "${started[2]}"
+	[ "$(both wrong)" -eq 0 ]
+	for pair in malloc:take_block calloc:take_clear_block realloc:resize_block free:give_block; do
+		[ "$(both "${pair%:*}")" -eq "$(seen "${pair#*:}")" ]
+	done
+	wait "${started[@]:1:3}"
 	[ "$(perf script -i "$BATS_TEST_TMPDIR/perf.data" -F comm 2>/dev/null | grep -c victim)" -gt 0 ]
-	[ "$(grep -c 'write(1' "$BATS_TEST_TMPDIR/strace.out")" -gt 0 ]
+	[ "$(ours 'write(1' "$BATS_TEST_TMPDIR/strace.out")" -gt 0 ]
+	grep -q 'exited normally' "$BATS_TEST_TMPDIR/gdb.out"
+}
+
+# ---- a library is replaced
+
+# lines_of NAME PID: each line of the program has as many events as it has counted.
+lines_of() {
+	awk '$1 == "line" { print $2, $4, $5 }' "$BATS_TEST_TMPDIR/$1.out" | LC_ALL=C sort >"$BATS_TEST_TMPDIR/$1.true"
+	table "select(.pid == $2 and (.stack[0].file // \"\" | endswith(\"/matrix.c\"))) | \"\(.call) \(.stack[0].line)\"" \
+		>"$BATS_TEST_TMPDIR/$1.told"
+	[ -s "$BATS_TEST_TMPDIR/$1.true" ]
+	same "$BATS_TEST_TMPDIR/$1.true" "$BATS_TEST_TMPDIR/$1.told"
+}
+
+# bats test_tags=kernel
+@test "an allocator and its program are replaced on disk while they are traced: the old ones stay, the new one is found" {
+	local name first second
+	for name in libown.so matrix; do
+		cp "$WORKLOADS/$name" "$BATS_TEST_TMPDIR/$name"
+	done
+	cp "$WORKLOADS/libown.so" "$BATS_TEST_TMPDIR/new"
+	echo 'no program any more' >"$BATS_TEST_TMPDIR/text"
+	mkfifo "$BATS_TEST_TMPDIR"/{first,second}
+	# shellcheck disable=SC2016
+	start_held bash -c 'cd "$0" && run() { LD_PRELOAD=$PWD/libown.so "$1" --wait 20 <$2 >$2.out & }
+		run ./matrix first; echo "ready $$"; read -r; run "$1" second; wait' \
+		"$BATS_TEST_TMPDIR" "$(realpath "$WORKLOADS/matrix")"
+	exec 8>"$BATS_TEST_TMPDIR/first"
+	wait_for has_line '^ready' "$BATS_TEST_TMPDIR/first.out"
+	first=$(sed -n 's/^ready //p' "$BATS_TEST_TMPDIR/first.out")
+	start_tracer --follow -f json -p "$held,$first" 8>&-
+	mv "$BATS_TEST_TMPDIR/new" "$BATS_TEST_TMPDIR/libown.so"
+	mv "$BATS_TEST_TMPDIR/text" "$BATS_TEST_TMPDIR/matrix"
+	echo >&7
+	exec 9>"$BATS_TEST_TMPDIR/second"
+	wait_for has_line '^ready' "$BATS_TEST_TMPDIR/second.out"
+	second=$(sed -n 's/^ready //p' "$BATS_TEST_TMPDIR/second.out")
+	kill -USR1 "$tracer" # the interim report comes after the mappings have been looked at
+	wait_for has_line '"interim"' "$TRACE"
+	exec 8>&- 9>&-
+	ends_well
+	lines_of first "$first"
+	lines_of second "$second"
+	[ "$(summary .lost.total)" -eq 0 ]
 }

@@ -164,7 +164,7 @@ static void test_empty(void **state)
 	hist_fini(&h);
 	hist_add(&h, 5);
 	hist_fini(&h);
-	assert_true(!h.count && !h.sum && !h.max && !h.min && !h.buckets);
+	assert_true(!h.count && !h.sum && !h.max && !h.min && !h.few && !h.buckets);
 	hist_add(&h, 9); /* as good as new */
 	assert_true(h.count == 1 && h.min == 9 && h.max == 9);
 	hist_fini(&h);

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <math.h>
+#include <string.h>
 
 #include "hist_values.h"
 
@@ -29,7 +30,8 @@ static void check_same(const struct hist *a, const struct hist *b)
 	assert_int_equal(a->count, b->count);
 	assert_true(a->sum == b->sum);
 	assert_true(a->max == b->max);
-	assert_memory_equal(a->buckets, b->buckets, HIST_BUCKETS * sizeof(*a->buckets));
+	for (size_t i = 0; i < HIST_BUCKETS; i++)
+		assert_int_equal(hist_in_bucket(a, i), hist_in_bucket(b, i));
 }
 
 /* The kernel side knows no values, but of every bucket their number, their sum and the largest. */
@@ -65,6 +67,35 @@ static void test_add_bucket(void **state)
 	}
 }
 
+/* Few buckets take no more room than they need; how many there are changes no count. */
+static void test_few_and_many(void **state)
+{
+	static uint64_t truth[HIST_BUCKETS];
+	struct hist h = {0}, copy = {0};
+	uint64_t seed = 17;
+	size_t used = 0;
+
+	(void)state;
+	memset(truth, 0, sizeof(truth));
+	while (used < 3 * (size_t)HIST_FEW) {
+		size_t bucket = next_random(&seed) % HIST_BUCKETS;
+		uint64_t count = 1 + next_random(&seed) % 1000;
+
+		used += !truth[bucket];
+		truth[bucket] += count;
+		assert_int_equal(hist_add_bucket(&h, bucket, count, 0, 0), 0);
+		assert_int_equal(!h.buckets, used <= HIST_FEW);
+		for (size_t i = 0; i < HIST_BUCKETS; i++)
+			assert_int_equal(hist_in_bucket(&h, i), truth[i]);
+		hist_fini(&copy);
+		assert_int_equal(hist_merge(&copy, &h), 0);
+		assert_int_equal(!copy.buckets, used <= HIST_FEW);
+		check_same(&copy, &h);
+	}
+	hist_fini(&h);
+	hist_fini(&copy);
+}
+
 static void test_add_bucket_refuses(void **state)
 {
 	struct hist h = {0};
@@ -73,7 +104,7 @@ static void test_add_bucket_refuses(void **state)
 	assert_int_equal(hist_add_bucket(&h, HIST_BUCKETS, 1, 1, 1), -EINVAL);
 	assert_int_equal(hist_add_bucket(&h, SIZE_MAX, 1, 1, 1), -EINVAL);
 	assert_int_equal(hist_add_bucket(&h, 5, 0, 0, 0), 0);
-	assert_true(!h.count && !h.buckets);
+	assert_true(!h.count && !h.few && !h.buckets);
 	assert_int_equal(hist_add_bucket(&h, HIST_BUCKETS - 1, 1, UINT64_MAX, UINT64_MAX), 0);
 	assert_true(h.max == UINT64_MAX && h.count == 1);
 	hist_fini(&h);
@@ -100,7 +131,7 @@ static void test_merge(void **state)
 
 	(void)state;
 	assert_int_equal(hist_merge(&sum, &empty), 0);
-	assert_true(!sum.buckets);
+	assert_true(!sum.few && !sum.buckets);
 	for (unsigned int part = 0; part < 5; part++) {
 		struct hist one = {0};
 
@@ -279,6 +310,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_add_bucket),
+		cmocka_unit_test(test_few_and_many),
 		cmocka_unit_test(test_add_bucket_refuses),
 		cmocka_unit_test(test_add_bucket_without_a_maximum),
 		cmocka_unit_test(test_merge),

@@ -6,6 +6,8 @@
  *	reborn stranger              a target with a child; its number goes to a child of nobody's
  *	reborn twins                 a target with two children of one number, one after the other
  *	reborn images PROGRAM PROGRAM   the same, and each executes a program
+ *	reborn heirs                 the same, and the second gives back 2000 blocks where the first
+ *	                             one's were
  *
  *	ready PID [PID]              the targets; goes on at a line of standard input, which the
  *	                             stranger reads as well
@@ -30,6 +32,7 @@
 
 #define ROUNDS 40
 #define KEPT   7
+#define HEIRS  2000
 
 static struct book own;
 
@@ -70,6 +73,17 @@ static void keep(void)
 {
 	for (int i = 0; i < KEPT; i++)
 		(void)!malloc(700), counted(&own, BOOK_MALLOC, __LINE__, 700);
+}
+
+/* As many blocks as make some of them be sampled, at the same addresses in every child. */
+static void take_many(bool give_back)
+{
+	static void *blocks[HEIRS];
+
+	for (int i = 0; i < HEIRS; i++)
+		blocks[i] = malloc(700), counted(&own, BOOK_MALLOC, __LINE__, 700);
+	for (int i = 0; give_back && i < HEIRS; i++)
+		free(blocks[i]), counted(&own, BOOK_FREE, __LINE__, 700);
 }
 
 static pid_t fork_as(pid_t number)
@@ -233,6 +247,27 @@ static void do_twins(char **programs)
 	end_member();
 }
 
+static void do_heirs(char **unused)
+{
+	pid_t number = 0;
+
+	(void)unused;
+	say("ready", number_of_self(), -1);
+	await_line(STDIN_FILENO);
+	for (int i = 0; i < 2; i++) {
+		pid_t pid = fork_member(number);
+
+		if (!pid) {
+			take_many(i == 1);
+			end_member();
+		}
+		await(pid);
+		number = pid;
+	}
+	say("number", number, -1);
+	end_member();
+}
+
 int main(int argc, char **argv)
 {
 	const char *way = argc > 1 ? argv[1] : "";
@@ -243,6 +278,8 @@ int main(int argc, char **argv)
 		do_stranger(argv + 2);
 	else if ((!strcmp(way, "twins") && argc == 2) || (!strcmp(way, "images") && argc == 4))
 		do_twins(argv + 2);
+	else if (!strcmp(way, "heirs") && argc == 2)
+		do_heirs(argv + 2);
 	else
 		return 2;
 	return 0;

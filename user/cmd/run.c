@@ -15,9 +15,9 @@
 #include "out/json.h"
 #include "out/svg.h"
 
-#define TICK_MS        10  /* how often the ring is emptied: nobody wakes us */
-#define LAST_CALLS_MS  50  /* how long calls may take to return after the gate has closed */
-#define INTERRUPTED_MS 200 /* Ctrl-C reaches the command, too: it may end with us */
+#define TICK_MS        10          /* how often the ring is emptied: nobody wakes us */
+#define LAST_CALLS_NS  50000000ULL /* that calls get to return after the gate has closed */
+#define INTERRUPTED_MS 200         /* Ctrl-C reaches the command, too: it may end with us */
 #define SILENCE_NS     2000000000ULL
 #define PROGRESS_NS    1000000000ULL
 #define SWEEP_NS       10000000000ULL
@@ -80,14 +80,11 @@ static int drain(struct run *r)
 static void count_added(struct run *r, struct report *report)
 {
 	const struct functions *f = &r->options->functions;
-	int err;
 
 	if (!options_add_up(r->options))
 		return;
-	err = measure_read(&r->measure, &r->heap, r->names, r->info.start_ns,
-			   r->info.start_ns + report->elapsed_ns);
-	if (err)
-		log_warn("cannot read what has been added up: %s", strerror(-err));
+	r->unread = measure_read(&r->measure, &r->heap, r->names, r->info.start_ns,
+				 r->info.start_ns + report->elapsed_ns);
 	report->events += r->measure.added;
 	for (size_t i = 0; i < f->count; i++) {
 		if (function_frees(&f->rows[i]) && !f->rows[i].args.paired)
@@ -142,7 +139,7 @@ static void fill_report(struct run *r, struct report *report, bool final)
 	count_added(r, report);
 	count_unsent(r);
 	settled = report->events + report_lost(report) + report->counters[EVENT_COUNTED_ONLY];
-	if (report->counters[EVENT_ENTERED] > settled)
+	if (report->counters[EVENT_ENTERED] > settled && !r->unread)
 		report->in_flight = report->counters[EVENT_ENTERED] - settled;
 }
 
@@ -153,6 +150,8 @@ static void interim_report(struct run *r)
 	fill_report(r, &report, false);
 	if (r->sink.ops->tick)
 		r->sink.ops->tick(&r->sink, &report);
+	if (r->unread)
+		log_warn("cannot read all that has been added up: %s", strerror(-r->unread));
 }
 
 static void show_progress(struct run *r, uint64_t now)
@@ -215,7 +214,7 @@ static bool has_added(struct run *r)
 	if (!options_add_up(r->options))
 		return false;
 	fill_report(r, &report, false);
-	return r->measure.lanes.count;
+	return r->measure.lanes.count || r->unread;
 }
 
 /* Nothing for two seconds may be right, or not what was meant. */
@@ -291,18 +290,23 @@ static int follow(struct run *r)
 	return 0;
 }
 
-/* Empties the ring for the last time, and gives calls that are under way a moment to return. */
+/*
+ * Empties the ring for the last time, and gives calls that are under way a moment to return. The
+ * clock says when that is over: to read all that has been added up may take seconds each time.
+ */
 static void settle(struct run *r, struct report *report)
 {
+	uint64_t end = timeline_now() + LAST_CALLS_NS, begun;
+
 	session_close_gate(r->session);
-	for (int ms = 0; ms < LAST_CALLS_MS; ms++) {
+	do {
+		begun = timeline_now();
 		while (drain(r) > 0)
 			;
 		fill_report(r, report, true);
-		if (!report->in_flight)
-			return;
-		poll(NULL, 0, 1);
-	}
+		if (report->in_flight)
+			poll(NULL, 0, 1);
+	} while (report->in_flight && begun < end);
 }
 
 static int exit_code(const struct run *r, const struct report *report)
@@ -316,6 +320,10 @@ static int exit_code(const struct run *r, const struct report *report)
 		log_error("cannot write to %s: %s",
 			  log_quote(shown, sizeof(shown), outputs[i]->name),
 			  strerror(outputs[i]->error));
+		return EXIT_CANNOT;
+	}
+	if (r->unread) {
+		log_error("cannot read all that has been added up: %s", strerror(-r->unread));
 		return EXIT_CANNOT;
 	}
 	if (report_lost(report)) {

@@ -47,6 +47,7 @@ struct run {
 	uint64_t over_ns; /* when the run was over, and its report is still to come; 0: it is not */
 	uint64_t next_report_ns, next_progress_ns, next_sweep_ns;
 	bool progress_shown, silence_judged;
+	int unread;          /* why the last report lacks calls that were added up; 0: it has all */
 	bool said;           /* why there will be no run */
 	bool left_to_timers; /* compare: the target times its pools itself, nothing else is probed
 			      */

@@ -145,7 +145,7 @@ static void add_bucket(struct cell *cell, const struct hist slices[LANE_SLICES],
 	size_t bucket = hist_bucket(value);
 
 	for (size_t k = 0; k < LANE_SLICES; k++)
-		cell->upto[k] += slices[k].buckets ? slices[k].buckets[bucket] : 0;
+		cell->upto[k] += hist_in_bucket(&slices[k], bucket);
 }
 
 static void add_up(struct cells *c)

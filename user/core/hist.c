@@ -36,18 +36,124 @@ static uint64_t bucket_high(size_t bucket, unsigned int bits)
 	return bucket == bucket_of(UINT64_MAX, bits) ? UINT64_MAX : bucket_low(bucket + 1, bits);
 }
 
+/* ---- where the counts are ---- */
+
+struct hist_cell {
+	uint64_t count;
+	size_t bucket;
+};
+
 void hist_fini(struct hist *h)
 {
+	free(h->few);
 	free(h->buckets);
 	memset(h, 0, sizeof(*h));
 }
 
-static bool has_buckets(struct hist *h)
+/* The first of the few whose bucket is not below that one. */
+static size_t few_from(const struct hist *h, size_t bucket)
 {
-	if (!h->buckets)
-		h->buckets = calloc(HIST_BUCKETS, sizeof(*h->buckets));
-	return h->buckets;
+	size_t low = 0, high = h->few_count;
+
+	while (low < high) {
+		size_t half = low + (high - low) / 2;
+
+		if (h->few[half].bucket < bucket)
+			low = half + 1;
+		else
+			high = half;
+	}
+	return low;
 }
+
+static bool few_grow(struct hist *h)
+{
+	uint16_t room = h->few_room ? 2 * h->few_room : 1;
+	struct hist_cell *few = reallocarray(h->few, room, sizeof(*few));
+
+	if (!few)
+		return false;
+	h->few = few;
+	h->few_room = room;
+	return true;
+}
+
+/* From the list of the few to the array of all. */
+static bool spread(struct hist *h)
+{
+	uint64_t *buckets = calloc(HIST_BUCKETS, sizeof(*buckets));
+
+	if (!buckets)
+		return false;
+	for (size_t i = 0; i < h->few_count; i++)
+		buckets[h->few[i].bucket] = h->few[i].count;
+	free(h->few);
+	h->few = NULL;
+	h->few_count = h->few_room = 0;
+	h->buckets = buckets;
+	return true;
+}
+
+/* The count of that bucket, which is about to be more than 0; NULL: no memory. */
+static uint64_t *count_of(struct hist *h, size_t bucket)
+{
+	size_t i;
+
+	if (h->buckets)
+		return &h->buckets[bucket];
+	i = few_from(h, bucket);
+	if (i < h->few_count && h->few[i].bucket == bucket)
+		return &h->few[i].count;
+	if (h->few_count == HIST_FEW)
+		return spread(h) ? &h->buckets[bucket] : NULL;
+	if (h->few_count == h->few_room && !few_grow(h))
+		return NULL;
+	memmove(&h->few[i + 1], &h->few[i], (h->few_count - i) * sizeof(*h->few));
+	h->few[i] = (struct hist_cell){.bucket = bucket};
+	h->few_count++;
+	return &h->few[i].count;
+}
+
+/*
+ * The next bucket in use, in order; the walk begins with zeros, and ends with false.
+ *
+ *	for (struct walk w = {0}; walk(h, &w);)
+ */
+struct walk {
+	size_t next; /* place in the list or the array */
+	size_t bucket;
+	uint64_t count; /* more than 0 */
+};
+
+static bool walk(const struct hist *h, struct walk *w)
+{
+	if (!h->buckets) {
+		if (w->next == h->few_count)
+			return false;
+		w->bucket = h->few[w->next].bucket;
+		w->count = h->few[w->next++].count;
+		return true;
+	}
+	while (w->next < HIST_BUCKETS && !h->buckets[w->next])
+		w->next++;
+	if (w->next == HIST_BUCKETS)
+		return false;
+	w->bucket = w->next;
+	w->count = h->buckets[w->next++];
+	return true;
+}
+
+uint64_t hist_in_bucket(const struct hist *h, size_t bucket)
+{
+	size_t i;
+
+	if (h->buckets)
+		return h->buckets[bucket];
+	i = few_from(h, bucket);
+	return i < h->few_count && h->few[i].bucket == bucket ? h->few[i].count : 0;
+}
+
+/* ---- adding ---- */
 
 static void add_bounds(struct hist *h, uint64_t count, uint64_t sum, uint64_t min, uint64_t max)
 {
@@ -61,9 +167,11 @@ static void add_bounds(struct hist *h, uint64_t count, uint64_t sum, uint64_t mi
 
 int hist_add(struct hist *h, uint64_t value)
 {
-	if (!has_buckets(h))
+	uint64_t *here = count_of(h, bucket_of(value, HIST_SUB_BITS));
+
+	if (!here)
 		return -ENOMEM;
-	h->buckets[bucket_of(value, HIST_SUB_BITS)]++;
+	++*here;
 	add_bounds(h, 1, value, value, value);
 	return 0;
 }
@@ -75,16 +183,17 @@ size_t hist_bucket(uint64_t value)
 
 int hist_add_bucket(struct hist *h, size_t bucket, uint64_t count, uint64_t sum, uint64_t max)
 {
-	uint64_t low;
+	uint64_t low, *here;
 
 	if (bucket >= HIST_BUCKETS)
 		return -EINVAL;
 	if (!count)
 		return 0;
-	if (!has_buckets(h))
+	here = count_of(h, bucket);
+	if (!here)
 		return -ENOMEM;
 	low = bucket_low(bucket, HIST_SUB_BITS);
-	h->buckets[bucket] += count;
+	*here += count;
 	add_bounds(h, count, sum, low, max > low ? max : low);
 	return 0;
 }
@@ -93,10 +202,13 @@ int hist_merge(struct hist *h, const struct hist *from)
 {
 	if (!from->count)
 		return 0;
-	if (!has_buckets(h))
-		return -ENOMEM;
-	for (size_t i = 0; i < HIST_BUCKETS; i++)
-		h->buckets[i] += from->buckets[i];
+	for (struct walk w = {0}; walk(from, &w);) {
+		uint64_t *here = count_of(h, w.bucket);
+
+		if (!here)
+			return -ENOMEM;
+		*here += w.count;
+	}
 	add_bounds(h, from->count, from->sum, from->min, from->max);
 	return 0;
 }
@@ -121,13 +233,10 @@ int hist_add_shifted(struct hist *h, const struct hist *from, uint64_t by)
 {
 	int err;
 
-	for (size_t i = 0; from->count && i < HIST_BUCKETS; i++) {
-		uint64_t count = from->buckets[i], value;
+	for (struct walk w = {0}; walk(from, &w);) {
+		uint64_t value = less(middle(from, w.bucket), by);
 
-		if (!count)
-			continue;
-		value = less(middle(from, i), by);
-		err = hist_add_bucket(h, hist_bucket(value), count, count * value, value);
+		err = hist_add_bucket(h, hist_bucket(value), w.count, w.count * value, value);
 		if (err)
 			return err;
 	}
@@ -150,12 +259,13 @@ uint64_t hist_above(const struct hist *h, double value)
 		return 0;
 	if (value < (double)h->min)
 		return h->count;
-	for (size_t i = 0; i < HIST_BUCKETS; i++) {
-		double low = (double)bucket_low(i, HIST_SUB_BITS), last = bucket_last(i);
+	for (struct walk w = {0}; walk(h, &w);) {
+		double low = (double)bucket_low(w.bucket, HIST_SUB_BITS);
+		double last = bucket_last(w.bucket);
 
-		if (h->buckets[i] && last > value)
-			above += (double)h->buckets[i] *
-				 (low < value ? (last - value) / (last - low) : 1);
+		if (last > value)
+			above +=
+				(double)w.count * (low < value ? (last - value) / (last - low) : 1);
 	}
 	return (uint64_t)(above + 0.5);
 }
@@ -166,13 +276,13 @@ double hist_quantile_between(const struct hist *h, double fraction)
 
 	if (!h->count)
 		return 0;
-	for (size_t i = 0; i < HIST_BUCKETS; i++) {
-		double here = (double)h->buckets[i];
+	for (struct walk w = {0}; walk(h, &w);) {
+		double here = (double)w.count;
 
-		if (here > 0 && seen + here >= rank) {
-			double low = (double)bucket_low(i, HIST_SUB_BITS);
+		if (seen + here >= rank) {
+			double low = (double)bucket_low(w.bucket, HIST_SUB_BITS);
 
-			value = low + (bucket_last(i) - low) * (rank - seen) / here;
+			value = low + (bucket_last(w.bucket) - low) * (rank - seen) / here;
 			break;
 		}
 		seen += here;
@@ -186,10 +296,10 @@ uint64_t hist_quantile(const struct hist *h, double fraction)
 
 	if (!h->count)
 		return 0;
-	for (size_t i = 0; i < HIST_BUCKETS; i++) {
-		seen += h->buckets[i];
-		if (seen >= rank && seen) {
-			uint64_t high = bucket_high(i, HIST_SUB_BITS);
+	for (struct walk w = {0}; walk(h, &w);) {
+		seen += w.count;
+		if (seen >= rank) {
+			uint64_t high = bucket_high(w.bucket, HIST_SUB_BITS);
 
 			return high <= h->max && high != UINT64_MAX ? high - 1 : h->max;
 		}
@@ -206,12 +316,9 @@ size_t hist_coarse(const struct hist *h, unsigned int sub_bits, struct hist_buck
 {
 	size_t n = 0, last = SIZE_MAX;
 
-	for (size_t i = 0; h->buckets && i < HIST_BUCKETS; i++) {
-		size_t coarse;
+	for (struct walk w = {0}; walk(h, &w);) {
+		size_t coarse = bucket_of(bucket_low(w.bucket, HIST_SUB_BITS), sub_bits);
 
-		if (!h->buckets[i])
-			continue;
-		coarse = bucket_of(bucket_low(i, HIST_SUB_BITS), sub_bits);
 		if (coarse != last) {
 			if (n < max)
 				out[n] = (struct hist_bucket){.lo = bucket_low(coarse, sub_bits),
@@ -220,7 +327,7 @@ size_t hist_coarse(const struct hist *h, unsigned int sub_bits, struct hist_buck
 			last = coarse;
 		}
 		if (n <= max)
-			out[n - 1].count += h->buckets[i];
+			out[n - 1].count += w.count;
 	}
 	return n;
 }

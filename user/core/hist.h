@@ -3,6 +3,10 @@
  * A histogram with log-linear buckets (as in HdrHistogram, http://hdrhistogram.org): exact below
  * 64, and 64 buckets to every power of two above, so that a value is known to 1.6 % over all of 64
  * bits. Count, sum and maximum are exact. The unit is the caller's.
+ *
+ * All buckets are 30 KiB, and a report by call site may hold a quarter of a million histograms of
+ * one value each. So the first HIST_FEW buckets in use are kept as a sorted list of no more than
+ * them, and the array of all is taken when there are more.
  */
 #ifndef ALLOCTRACE_CORE_HIST_H
 #define ALLOCTRACE_CORE_HIST_H
@@ -12,10 +16,17 @@
 
 #define HIST_SUB_BITS 6
 #define HIST_BUCKETS  ((64 - HIST_SUB_BITS + 1) << HIST_SUB_BITS)
+#define HIST_FEW      128
 
+struct hist_cell;
+
+/* A hist starts as zeros. What it holds in memory is its own; the members behind min are private.
+ */
 struct hist {
 	uint64_t count, sum, max, min; /* min and max say nothing while count is 0 */
-	uint64_t *buckets;             /* HIST_BUCKETS, taken at the first value */
+	struct hist_cell *few;         /* by bucket, none of them empty; NULL: see `buckets` */
+	uint64_t *buckets;             /* HIST_BUCKETS, once there are more than HIST_FEW in use */
+	uint16_t few_count, few_room;
 };
 
 struct hist_bucket {
@@ -23,10 +34,10 @@ struct hist_bucket {
 	uint64_t count;
 };
 
-/* A hist starts as zeros. hist_fini leaves it so. */
+/* Leaves zeros, with which it can be filled anew. */
 void hist_fini(struct hist *h);
 
-/* Adds one value; -ENOMEM at the first one when there is no memory. */
+/* Adds one value. 0, or -ENOMEM: the value is not in it. */
 int hist_add(struct hist *h, uint64_t value);
 
 /*
@@ -38,7 +49,10 @@ int hist_add(struct hist *h, uint64_t value);
 int hist_add_bucket(struct hist *h, size_t bucket, uint64_t count, uint64_t sum, uint64_t max);
 size_t hist_bucket(uint64_t value);
 
-/* Adds what `from` holds. 0 or -ENOMEM. */
+/* How many values lie in that bucket (0..HIST_BUCKETS-1). */
+uint64_t hist_in_bucket(const struct hist *h, size_t bucket);
+
+/* Adds what `from` holds. 0, or -ENOMEM: a part of it may have been added, count and sum not. */
 int hist_merge(struct hist *h, const struct hist *from);
 
 /*

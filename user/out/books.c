@@ -215,7 +215,9 @@ static void write_losses(FILE *out, const struct report *r, uint64_t unknown)
 	} causes[] = {
 		{r->counters[EVENT_LOST_RING_FULL],
 		 "calls: the ring buffer was full (try a larger --ring-size)"},
-		{r->counters[EVENT_LOST_MAP_FULL], "calls: no memory for the thread's record"},
+		{r->counters[EVENT_LOST_MAP_FULL],
+		 r->lanes && r->lanes->count ? "calls: no room where they are added up"
+					     : "calls: no memory for the thread's record"},
 		{r->counters[EVENT_LOST_UNPAIRED],
 		 "calls that never returned (longjmp, exception, end of the thread)"},
 		{r->malformed, "records that could not be read"},

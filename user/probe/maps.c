@@ -138,7 +138,7 @@ void maps_forget(int map, bool (*ended)(pid_t pid))
 	while (!bpf_map_get_next_key(map, first ? NULL : &key, &next)) {
 		if (gone)
 			bpf_map_delete_elem(map, &key);
-		gone = has_ended(&asked, next.tgid, ended);
+		gone = has_ended(&asked, (uint32_t)next.tgid, ended); /* without its stamp */
 		key = next;
 		first = false;
 	}
