@@ -3,6 +3,8 @@
 #ifndef ALLOCTRACE_GUARD_CONFINE_H
 #define ALLOCTRACE_GUARD_CONFINE_H
 
+#include <stdbool.h>
+
 /* The sanitizers take address space beyond any limit, and report on standard error. */
 #if defined(__SANITIZE_ADDRESS__)
 #define CONFINE_SANITIZED 1
@@ -22,5 +24,9 @@ int confine_keeper(void);
  * errno.
  */
 int confine_worker(void);
+
+/* Whether a process so confined can still have one part in so many of the memory that it may have
+ * in all. */
+bool confine_has_room(unsigned int part);
 
 #endif
