@@ -6,8 +6,9 @@ load helpers
 
 # child_called NAME: the PID of the tracer's child of that name.
 child_called() {
-	local child
-	for child in $(cat "/proc/$tracer/task/$tracer/children"); do
+	local child children
+	read -ra children <"/proc/$tracer/task/$tracer/children"
+	for child in "${children[@]}"; do
 		[ "$(cat "/proc/$child/comm")" != "$1" ] || echo "$child"
 	done
 }
@@ -143,6 +144,15 @@ teardown() {
 	[ "$status" -eq 0 ]
 	balanced
 	[ "$(jq -n '[inputs | select(.type == "event" and (.stack[0].file? // "" | endswith("/burst.c")))] | length' "$TRACE")" -gt 0 ]
+}
+
+# bats test_tags=kernel
+@test "in the whole system, the processes that read files for alloctrace are not traced" {
+	local name
+	for name in alloctrace-sym alloctrace-elf; do
+		timeout -k 5 "$PATIENCE" "$ALLOCTRACE" -f json -k -d 1 -n "$name" >"$TRACE" 2>"$SAID"
+		[ "$(summary .entered)" -eq 0 ]
+	done
 }
 
 @test "all that reads symbols is killed: the run goes on without names, and it is said" {

@@ -19,9 +19,10 @@
 int confine_keeper(void);
 
 /*
- * What is left is to compute, to read files that are open, and to talk over sockets that are open.
- * After confine_keeper, be it in the same process or in the one that started it. 0 or a negative
- * errno.
+ * What is left is to compute, to read files that are open, and to talk over sockets that are open
+ * (and to ask for the size of a file by its path, which a filter cannot tell from one that is
+ * open). After confine_keeper, be it in the same process or in the one that started it. 0 or a
+ * negative errno.
  */
 int confine_worker(void);
 

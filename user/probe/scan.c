@@ -49,8 +49,10 @@ static int pack_function(void *context, const struct binary_function *f)
 	struct site site = {0};
 	int err;
 
-	if (s->count == MAX_FUNCTIONS || !functions_know(s->functions, f->name))
+	if (!functions_know(s->functions, f->name))
 		return 0;
+	if (s->count == MAX_FUNCTIONS)
+		return -E2BIG;
 	err = f->has_code ? binary_find_site(s->binary, f, s->nop5_hazard, &site) : 0;
 	if (err)
 		return err;
@@ -176,6 +178,11 @@ void scanner_free(struct scanner *s)
 	free(s);
 }
 
+pid_t scanner_keeper(const struct scanner *s)
+{
+	return helper_keeper(s->helper);
+}
+
 bool scanner_owns(const struct scanner *s, pid_t pid)
 {
 	return helper_owns(s->helper, pid);
@@ -231,6 +238,8 @@ const char *scan_strerror(int err)
 		return "the process that reads files is there no more";
 	case -EBADMSG:
 		return "what was read in it makes no sense";
+	case -E2BIG:
+		return "it defines too many functions of an allocator";
 	default:
 		return strerror(-err);
 	}

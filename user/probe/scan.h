@@ -52,6 +52,7 @@ void scanner_free(struct scanner *s); /* NULL is allowed */
 int scanner_read(struct scanner *s, int fd, struct scan_facts *facts, scan_visit_fn visit,
 		 void *context);
 
+pid_t scanner_keeper(const struct scanner *s); /* see guard/helper.h */
 bool scanner_owns(const struct scanner *s, pid_t pid);
 
 /* "not a 64-bit ELF file, or cut short" and the like, for an error of scanner_read. */
