@@ -16,9 +16,9 @@
 
 #include "event.h"
 #include "config.bpf.h"
+#include "task.bpf.h"
 #include "filter.bpf.h"
 #include "stack.bpf.h"
-#include "task.bpf.h"
 #include "sample.bpf.h"
 #include "unsent.bpf.h"
 #include "pressure.bpf.h"

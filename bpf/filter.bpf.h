@@ -27,11 +27,22 @@ static __always_inline bool is_calibrator(__u64 pid_tgid)
 	return config_calibrator && (__u32)(pid_tgid >> 32) == config_calibrator;
 }
 
+static __always_inline bool is_helper(__u32 tgid)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 parent = task->real_parent->tgid;
+
+	return tgid == config_helpers[0] || tgid == config_helpers[1] ||
+	       parent == config_helpers[0] || parent == config_helpers[1];
+}
+
 static __always_inline bool filter_task(__u64 pid_tgid)
 {
 	if (is_calibrator(pid_tgid))
 		return true;
 	if (!gate_open || (__u32)(pid_tgid >> 32) == config_own_tgid)
+		return false;
+	if (config_helpers[0] && is_helper(pid_tgid >> 32))
 		return false;
 	if (config_follow && !filter_followed(pid_tgid >> 32))
 		return false;

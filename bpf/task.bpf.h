@@ -31,6 +31,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct pid *thread_pid;
 	struct task_struct *group_leader;
+	struct task_struct *real_parent;
 	unsigned long long start_time;
 	unsigned int self_exec_id; /* one more with every program that is executed */
 } __attribute__((preserve_access_index));

@@ -38,11 +38,22 @@ void helper_stop(struct helper *h)
 	free(h);
 }
 
+pid_t helper_keeper(const struct helper *h)
+{
+	(void)h;
+	return 0;
+}
+
 bool helper_owns(const struct helper *h, pid_t pid)
 {
 	(void)h;
 	(void)pid;
 	return false;
+}
+
+void helper_renew(struct helper *h)
+{
+	(void)h;
 }
 
 int helper_want(struct helper_worker *w, const char *path)

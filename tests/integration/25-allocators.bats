@@ -6,15 +6,6 @@ load helpers
 
 ROUNDS=${ROUNDS:-40}
 
-# need NAME: the workload of that name is there.
-need() { [ -x "$WORKLOADS/$1" ] || skip "$1 is not built: its tools are not installed"; }
-
-# need_library SONAME: it is installed; $library is its path.
-need_library() {
-	library=$(PATH=$PATH:/sbin:/usr/sbin ldconfig -p | awk -v name="$1" '$1 == name { print $NF; exit }')
-	[ -n "$library" ] || skip "$1 is not installed"
-}
-
 # need_loadable: of the allocators that come as libraries, the first one that dlopen takes. jemalloc's is not, where it
 # wants more static thread storage than the loader has left.
 need_loadable() {

@@ -21,8 +21,6 @@ ARENA=(--function 'arena_take(size=arg2,ret=ptr)'
 # What alloctrace is given beside the target.
 options=()
 
-need() { [ -x "$WORKLOADS/$1" ] || skip "$1 is not built: its tools are not installed"; }
-
 # under_p COMMAND ARG…: it waits until alloctrace -p is there, and is traced until its end. Its words are in $SELF.
 under_p() {
 	SELF=$BATS_TEST_TMPDIR/held.out

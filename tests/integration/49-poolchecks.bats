@@ -158,7 +158,7 @@ nothing_found() {
 	kill -CONT "$tracer"
 	end_tracer
 	[ "$status" -eq 0 ]
-	[ "$(summary .lost.total)" -gt 0 ]
+	[ "$(summary ".lost.total + .counted_only")" -gt 0 ]
 	nothing_found
 }
 

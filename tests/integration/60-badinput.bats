@@ -2,80 +2,14 @@
 # What cannot be done is refused: one sentence on stderr, perhaps a hint, the right exit code; nothing is attached, no
 # command has run, no file is damaged. No case may trace the whole system, not even when the refusal is broken: so each
 # has a target of its own.
-# shellcheck disable=SC2030,SC2031,SC2154 # every test is a subshell; held is start_held's
+# shellcheck disable=SC2030,SC2034,SC2031,SC2154 # every test is a subshell; held is start_held's
 load helpers
-
-NO_PID=4194305 # beyond the largest PID that Linux hands out
-
-# attempt ARG…: alloctrace to its end. $status is its exit code; output in $TRACE, words in $SAID.
-attempt() {
-	status=0
-	ALLOCTRACE_ATTEMPT=$BATS_TEST_TMPDIR timeout -k 5 "$PATIENCE" "$ALLOCTRACE" "$@" \
-		>"$TRACE" 2>"$SAID" </dev/null 3>&- 7>&- || status=$?
-}
-
-# The sentences that matter.
-spoken() { grep -v -e '^alloctrace: hint: ' -e '^alloctrace: ready: ' "$SAID"; }
-
-# A process that an attempt left behind: neither alloctrace itself nor a command that it started.
-left_behind() { grep -slz "^ALLOCTRACE_ATTEMPT=$BATS_TEST_TMPDIR\$" /proc/[0-9]*/environ; }
-
-# refused CODE REGEX: one sentence that matches, and the exit code.
-refused() {
-	if [ "$status" -eq "$1" ] && [ "$(spoken | wc -l)" -eq 1 ] && spoken | grep -Eq -- "^alloctrace: .*($2)" &&
-		[ "$(grep -c 'hint: ' "$SAID")" -le 1 ] && ! LC_ALL=C grep -q $'[\001-\010\013-\037\177]' "$SAID"; then
-		return 0
-	fi
-	{
-		echo "exit code $status, not $1, or not one sentence like /$2/:"
-		cat -v "$SAID"
-	} >&2
-	return 1
-}
-
-# refused_early CODE REGEX: and nothing was printed, and nobody was told that it is ready.
-refused_early() { refused "$@" && [ ! -s "$TRACE" ] && ! grep -q 'ready:' "$SAID"; }
-
-# wrong_line REGEX ARG…: the command line is wrong. A harmless command stands behind it in case it is not.
-wrong_line() {
-	local regex=$1
-	shift
-	attempt "$@" -- touch "$BATS_TEST_TMPDIR/ran"
-	refused_early 2 "$regex"
-	did_not_run
-}
-
-did_not_run() { [ ! -e "$BATS_TEST_TMPDIR/ran" ]; }
-
-start_target() { start_held "$WORKLOADS/victim" --until-eof; }
-
-# The target has run on, finishes, and its heap is right.
-target_unharmed() {
-	kill -0 "$held"
-	release_held
-	wait "$held"
-	[ "$(truth wrong "$BATS_TEST_TMPDIR/held.out")" = 0 ]
-	[ "$(truth bytes-intact "$BATS_TEST_TMPDIR/held.out")" = 1 ]
-}
-
-# A copy of alloctrace that everyone may run, in a folder that everyone may enter.
-public_copy() {
-	public=$(mktemp -d /tmp/alloctrace-public.XXXXXX)
-	chmod 755 "$public"
-	install -m 755 "$ALLOCTRACE" "$public/alloctrace"
-}
-
-teardown() {
-	end_started
-	[ -z "${stray:-}" ] || kill -KILL "$stray" 2>/dev/null || true
-	[ -z "${public:-}" ] || rm -r "$public"
-	not left_behind
-}
+load badinput
 
 # ---- processes
 
 @test "a PID that does not exist" {
-	attempt -p $NO_PID
+	attempt -p "$NO_PID"
 	refused_early 1 "no such process: $NO_PID"
 	true &
 	wait $!
@@ -305,7 +239,7 @@ is_stuck() { grep -q pipe_write "/proc/$1/wchan" || is_gone "$1"; }
 @test "a refusal leaves the output file as it was" {
 	local file=$BATS_TEST_TMPDIR/file
 	echo precious >"$file"
-	attempt -p $NO_PID -o "$file"
+	attempt -p "$NO_PID" -o "$file"
 	refused_early 1 "no such process"
 	[ "$(cat "$file")" = precious ]
 	attempt -o "$file" -f xml -- true
@@ -394,132 +328,4 @@ is_stuck() { grep -q pipe_write "/proc/$1/wchan" || is_gone "$1"; }
 	status=0
 	"$ALLOCTRACE" -e malloc,free -- "$WORKLOADS/victim" >&- 2>"$SAID" || status=$?
 	refused 1 "cannot write to standard output"
-}
-
-# ---- values
-
-@test "--ring-size" {
-	local bad good
-	for bad in 0 1 3K 2G 1T abc '' -1 1.5M 64KB 99999999999999999999; do
-		wrong_line '--ring-size takes' --ring-size "$bad"
-	done
-	for good in 64K 16M 65537; do
-		attempt -q -e malloc,free --ring-size "$good" -- "$WORKLOADS/victim" --rounds 10
-		[ "$status" -eq 0 ]
-		[ ! -s "$SAID" ]
-	done
-}
-
-@test "-d and -i" {
-	local bad
-	for bad in 0 x -1 1e99 nan inf '' 1s -0 0.0 ' 1'; do
-		wrong_line '--duration takes' -d "$bad"
-		wrong_line '--interval takes' -i "$bad"
-	done
-}
-
-@test "--max-stack" {
-	local bad
-	for bad in 0 128 -1 x '' 1e1; do
-		wrong_line '--max-stack takes' -k --max-stack "$bad"
-	done
-}
-
-@test "-z and -Z" {
-	local bad
-	for bad in x -1 '' 1Q 1KK 0x10 99999999999999999999 18014398509481984K; do
-		wrong_line '--min-size takes' -z "$bad"
-		wrong_line '--max-size takes' -Z "$bad"
-	done
-	wrong_line 'min-size.*max-size' -z 10 -Z 5
-}
-
-@test "-f with a format that is none" {
-	wrong_line "xml" -f xml
-	wrong_line "has no format ''" -f ''
-}
-
-@test "-e with names that are none" {
-	wrong_line "mallok" -e mallok
-	wrong_line "-e" -e ''
-	wrong_line "-e" -e malloc,,free
-	wrong_line "-e" -e malloc,
-	wrong_line "-e" -e pool:
-	wrong_line "-e" -e "pool:$(printf 'x%.0s' {1..300})"
-	wrong_line "Malloc" -e malloc,Malloc
-}
-
-# ---- the shape of the line
-
-@test "an unknown option" {
-	wrong_line "unknown option '--no-such'" --no-such
-	wrong_line "unknown option '-x'" -x
-	wrong_line "unknown option '-v?x'" -vx
-	wrong_line "unknown option '-xv?'" -d 5 -xv
-	wrong_line "unknown option" $'-\033'
-}
-
-@test "a value that is missing, and one that is too much" {
-	local option
-	for option in -p --pid -d -i -f -o -e -z -Z --max-stack --ring-size; do
-		attempt "$option"
-		refused_early 2 "option '$option' needs a value"
-	done
-	wrong_line "strict" --strict=yes
-}
-
-@test "an ambiguous abbreviation" {
-	wrong_line "'--m'|--m" --m 1
-}
-
-@test "a reserved word, an unknown command" {
-	local word
-	for word in compare leaks record report diff top; do
-		! "$ALLOCTRACE" -h | grep -q "^ *\(usage: \)\?alloctrace $word " || continue
-		attempt "$word" -p $NO_PID
-		refused_early 2 "'$word'.* yet"
-	done
-	attempt frobnicate -p $NO_PID
-	refused_early 2 "unknown command 'frobnicate'"
-	attempt '' -p $NO_PID
-	refused_early 2 "unknown command ''"
-	attempt ls -p $NO_PID
-	refused_early 2 "unknown command 'ls'.*--"
-}
-
-@test "words that belong to nothing" {
-	attempt -p $NO_PID stray
-	refused_early 2 "'stray'"
-	attempt trace -p $NO_PID trace
-	refused_early 2 "'trace'"
-	attempt trace stray -- touch "$BATS_TEST_TMPDIR/ran"
-	refused_early 2 "'stray'"
-	did_not_run
-	attempt -p $NO_PID --
-	refused_early 2 "'--' must be followed by a command"
-}
-
-@test "options that exclude each other" {
-	wrong_line "-p and a command" -p $NO_PID
-	wrong_line "-v and -q" -v -q
-	attempt -p $NO_PID --exit-status
-	refused_early 2 "--exit-status"
-	attempt -p $NO_PID --as-root
-	refused_early 2 "--as-root"
-}
-
-@test "-h and -V print to standard output alone" {
-	local option
-	for option in -h --help -V --version; do
-		attempt "$option"
-		[ "$status" -eq 0 ]
-		[ ! -s "$SAID" ]
-		[ -s "$TRACE" ]
-	done
-	attempt -V
-	[ "$(wc -l <"$TRACE")" -eq 1 ]
-	grep -Eq '^alloctrace [0-9]+\.[0-9]+' "$TRACE"
-	attempt latency --help
-	[ "$status" -eq 0 ]
-	grep -q '^usage: alloctrace' "$TRACE"
 }

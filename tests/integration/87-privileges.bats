@@ -3,6 +3,15 @@
 # where it writes. Truth is /proc/PID/status, what a process in the same bounds is able to do, and the workload's own counts.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # filters of jq; every test is a subshell; held, tracer and status are the helpers'
 load helpers
+
+# child_called NAME: the PID of the tracer's child of that name.
+child_called() {
+	local child children
+	read -ra children <"/proc/$tracer/task/$tracer/children"
+	for child in "${children[@]}"; do
+		[ "$(cat "/proc/$child/comm")" != "$1" ] || echo "$child"
+	done
+}
 bats_require_minimum_version 1.5.0
 
 # Bits of include/uapi/linux/capability.h.
@@ -94,12 +103,68 @@ teardown() {
 	[ "$(uname -m)" = x86_64 ] || skip "no calibration on this machine"
 	start_held "$WORKLOADS/victim" --until-eof
 	start_tracer latency -p "$held"
-	child=$(cat "/proc/$tracer/task/$tracer/children")
-	grep -q calibrator "/proc/${child// /}/comm"
-	[ "$(state "${child// /}" CapEff CapPrm CapBnd CapInh CapAmb NoNewPrivs)" = "$NONE $NONE $NONE $NONE $NONE 1" ]
+	child=$(child_called calibrator)
+	[ "$(state "$child" CapEff CapPrm CapBnd CapInh CapAmb NoNewPrivs)" = "$NONE $NONE $NONE $NONE $NONE 1" ]
 	stop_tracer
 	[ "$status" -eq 0 ]
-	[ ! -e "/proc/${child// /}" ]
+	[ ! -e "/proc/$child" ]
+}
+
+# bats test_tags=kernel
+@test "what reads the files of others is nobody, has no capability, and opens nothing; it ends with alloctrace" {
+	local name keeper worker kept=()
+	start_held "$WORKLOADS/victim" --until-eof
+	start_tracer -p "$held"
+	for name in alloctrace-sym alloctrace-elf; do
+		keeper=$(child_called "$name")
+		worker=$(tr -d ' ' <"/proc/$keeper/task/$keeper/children")
+		[ "$(state "$keeper" CapEff CapPrm CapBnd CapInh CapAmb NoNewPrivs)" = "$NONE $NONE $NONE $NONE $NONE 1" ]
+		[ "$(state "$worker" CapEff CapPrm CapBnd CapInh CapAmb NoNewPrivs Seccomp)" = "$NONE $NONE $NONE $NONE $NONE 1 2" ]
+		[ "$(awk '/^[UG]id:/ { print $2, $3, $4, $5 } /^Groups:/ { print $2 }' "/proc/$worker/status" | sort -u | xargs)" = \
+			"65534 65534 65534 65534" ]
+		kept+=("$keeper" "$worker")
+	done
+	stop_tracer
+	[ "$status" -eq 0 ]
+	for name in "${kept[@]}"; do
+		[ ! -e "/proc/$name" ]
+	done
+}
+
+# bats test_tags=kernel
+@test "the worker that reads symbols is killed: the run goes on, and names come again" {
+	local worker
+	start_held "$WORKLOADS/burst" --wait 2000
+	start_tracer -f json -p "$held"
+	worker=$(tr -d ' ' <"/proc/$(child_called alloctrace-sym)/task/$(child_called alloctrace-sym)/children")
+	kill -KILL "$worker"
+	wait_for is_gone "$worker"
+	release_held
+	end_tracer
+	[ "$status" -eq 0 ]
+	balanced
+	[ "$(jq -n '[inputs | select(.type == "event" and (.stack[0].file? // "" | endswith("/burst.c")))] | length' "$TRACE")" -gt 0 ]
+}
+
+# bats test_tags=kernel
+@test "in the whole system, the processes that read files for alloctrace are not traced" {
+	local name
+	for name in alloctrace-sym alloctrace-elf; do
+		timeout -k 5 "$PATIENCE" "$ALLOCTRACE" -f json -k -d 1 -n "$name" >"$TRACE" 2>"$SAID"
+		[ "$(summary .entered)" -eq 0 ]
+	done
+}
+
+@test "all that reads symbols is killed: the run goes on without names, and it is said" {
+	start_held "$WORKLOADS/burst" --wait 2000
+	start_tracer -f json -p "$held"
+	kill -KILL "$(child_called alloctrace-sym)"
+	release_held
+	end_tracer
+	[ "$status" -eq 0 ]
+	balanced
+	[ "$(summary .entered)" -eq "$(truth calls "$BATS_TEST_TMPDIR/held.out")" ]
+	grep -q 'warning: names are missing: the process that reads symbols is there no more' "$SAID"
 }
 
 # bats test_tags=kernel
@@ -142,7 +207,7 @@ teardown() {
 	echo precious >"$TRACE"
 	run -1 --separate-stderr "$WORKLOADS/confined" --without-seccomp "$ALLOCTRACE" -o "$TRACE" -p "$held"
 	[ -z "$output" ]
-	[ "$(grep -c 'cannot give up the privileges that the run does not need: ' <<<"$stderr")" -eq 1 ]
+	[ "$(grep -c 'cannot start the processes that read the files of programs: ' <<<"$stderr")" -eq 1 ]
 	[ "$(wc -l <<<"$stderr")" -eq 1 ]
 	[ "$(cat "$TRACE")" = precious ]
 	run -1 --separate-stderr "$WORKLOADS/confined" --without-seccomp "$ALLOCTRACE" -o "$TRACE" -- \

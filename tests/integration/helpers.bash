@@ -136,3 +136,12 @@ harmless_text() {
 	! LC_ALL=C grep -qP '[\x00-\x09\x0b-\x1f\x7f]' "$1" && ! LC_ALL=C grep -qP '\xc2[\x80-\x9f]' "$1" &&
 		iconv -f UTF-8 -t UTF-8 "$1" >/dev/null
 }
+
+# need NAME: the workload of that name is there.
+need() { [ -x "$WORKLOADS/$1" ] || skip "$1 is not built: its tools are not installed"; }
+
+# need_library SONAME: it is installed; $library is its path.
+need_library() {
+	library=$(PATH=$PATH:/sbin:/usr/sbin ldconfig -p | awk -v name="$1" '$1 == name { print $NF; exit }')
+	[ -n "$library" ] || skip "$1 is not installed"
+}

@@ -26,6 +26,10 @@
 #include "guard/confine.h"
 #include "guard/helper.h"
 
+/* As guard/helper.c has them. */
+#define WORKERS_LINE 4
+#define ANSWER       3
+
 static unsigned char answer[HELPER_MAX_BYTES];
 
 /* ---- what the helper does */
@@ -39,6 +43,9 @@ enum question {
 	WANT_FILE,
 	TRY_EVERYTHING,
 	FILL_MEMORY,
+	WANT_FOR_EVER,
+	ANSWER_AHEAD,
+	GIVE_FILES,
 	LEAVE
 };
 
@@ -87,6 +94,29 @@ static size_t read_some(int fd, unsigned char *bytes)
 	return n > 0 ? (size_t)n : 0;
 }
 
+/* A packet of our own on the worker's line, as a worker that was taken over may send them. */
+static void send_raw(uint32_t type, int files)
+{
+	const int both[2] = {0, 0};
+	uint32_t head[2] = {type, 0};
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(both))];
+	} control = {0};
+	struct iovec bytes = {.iov_base = head, .iov_len = sizeof(head)};
+	struct msghdr packet = {.msg_iov = &bytes, .msg_iovlen = 1};
+
+	if (files) {
+		control.header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(both)),
+						  .cmsg_level = SOL_SOCKET,
+						  .cmsg_type = SCM_RIGHTS};
+		memcpy(CMSG_DATA(&control.header), both, sizeof(both));
+		packet.msg_control = control.room;
+		packet.msg_controllen = sizeof(control.room);
+	}
+	sendmsg(WORKERS_LINE, &packet, 0);
+}
+
 static size_t do_job(void *context, struct helper_worker *w, const void *question, size_t len,
 		     int fd, unsigned char bytes[HELPER_MAX_BYTES])
 {
@@ -112,6 +142,16 @@ static size_t do_job(void *context, struct helper_worker *w, const void *questio
 	case FILL_MEMORY:
 		*number = fill_memory();
 		return sizeof(*number);
+	case WANT_FOR_EVER:
+		for (;;)
+			helper_want(w, "/wanted");
+	case ANSWER_AHEAD:
+		for (int i = 0; i < 3; i++)
+			send_raw(ANSWER, 0);
+		return 0;
+	case GIVE_FILES:
+		send_raw(ANSWER, 2);
+		return 0;
 	case DIE:
 		raise(SIGKILL);
 		__builtin_trap();
@@ -125,14 +165,11 @@ static size_t do_job(void *context, struct helper_worker *w, const void *questio
 
 /* ---- the tests */
 
-static struct helper *start(bool once)
+static struct helper *start(void)
 {
 	static uint32_t count;
-	const struct helper_job job = {.name = "helper of test",
-				       .answer = do_job,
-				       .context = &count,
-				       .once = once,
-				       .seconds = 1};
+	const struct helper_job job = {
+		.name = "helper of test", .answer = do_job, .context = &count, .seconds = 1};
 	struct helper *h;
 	int err;
 
@@ -168,7 +205,7 @@ static int file_with(const char *text)
 
 static void test_answers(void **state)
 {
-	struct helper *h = start(false);
+	struct helper *h = start();
 	int fd = file_with("of the file");
 
 	(void)state;
@@ -185,21 +222,22 @@ static void test_answers(void **state)
 	helper_stop(h);
 }
 
-static void test_once(void **state)
+static void test_renewed(void **state)
 {
-	struct helper *h = start(true);
+	struct helper *h = start();
 
 	(void)state;
 	for (int i = 0; i < 20; i++) {
 		assert_int_equal(ask(h, COUNT, -1), sizeof(uint32_t));
 		assert_int_equal(number(), 1); /* always a new one */
+		helper_renew(h);
 	}
 	helper_stop(h);
 }
 
 static void test_confined(void **state)
 {
-	struct helper *h = start(false);
+	struct helper *h = start();
 
 	(void)state;
 	assert_int_equal(ask(h, TRY_EVERYTHING, -1), sizeof(uint32_t));
@@ -214,7 +252,7 @@ static void test_memory_is_bounded(void **state)
 	(void)state;
 	if (CONFINE_SANITIZED) /* there is no limit then; 66-hostile.bats has bombs for it */
 		return;
-	h = start(false);
+	h = start();
 	assert_int_equal(ask(h, FILL_MEMORY, -1), sizeof(uint32_t));
 	assert_in_range(number(), 1, 64);
 	helper_stop(h);
@@ -230,7 +268,7 @@ static void check_death(struct helper *h, unsigned char question)
 
 static void test_death_costs_one_answer(void **state)
 {
-	struct helper *h = start(false);
+	struct helper *h = start();
 
 	(void)state;
 	for (int i = 0; i < 20; i++)
@@ -240,7 +278,7 @@ static void test_death_costs_one_answer(void **state)
 
 static void test_endless_work_ends(void **state)
 {
-	struct helper *h = start(false);
+	struct helper *h = start();
 
 	(void)state;
 	check_death(h, LOOP);
@@ -256,7 +294,7 @@ static int open_wanted(void *context, const char *path)
 static void test_wanted_files(void **state)
 {
 	const unsigned char question = WANT_FILE;
-	struct helper *h = start(false);
+	struct helper *h = start();
 	int fd = file_with("as wanted"), none = -1;
 
 	(void)state;
@@ -265,6 +303,43 @@ static void test_wanted_files(void **state)
 	assert_int_equal(helper_ask(h, &question, 1, -1, answer, open_wanted, &none), 0);
 	assert_int_equal(helper_ask(h, &question, 1, -1, answer, NULL, NULL), 0);
 	close(fd);
+	helper_stop(h);
+}
+
+static void test_taken_over(void **state)
+{
+	struct helper *h = start();
+
+	(void)state;
+	check_death(h, WANT_FOR_EVER);
+	/* What was answered ahead is the old worker's, and goes with it. */
+	assert_int_equal(ask(h, ANSWER_AHEAD, -1), 0);
+	helper_renew(h);
+	assert_int_equal(ask(h, COUNT, -1), sizeof(uint32_t));
+	assert_int_equal(number(), 1);
+	helper_stop(h);
+}
+
+static int open_files(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static void test_given_files_are_closed(void **state)
+{
+	struct helper *h = start();
+	int before;
+
+	(void)state;
+	assert_int_equal(ask(h, SAY_HELLO, -1), 5);
+	before = open_files();
+	for (int i = 0; i < 10; i++)
+		ask(h, GIVE_FILES, -1);
+	assert_int_equal(open_files(), before);
 	helper_stop(h);
 }
 
@@ -285,7 +360,7 @@ static pid_t only_child(void)
 
 static void test_the_end_of_all(void **state)
 {
-	struct helper *h = start(false);
+	struct helper *h = start();
 	pid_t keeper = only_child();
 
 	(void)state;
@@ -306,8 +381,7 @@ static void test_ends_with_us(void **state)
 	int ended;
 
 	(void)state;
-	helper_stop(start(false));
-	helper_stop(start(true));
+	helper_stop(start());
 	helper_stop(NULL);
 	keeper = waitpid(-1, &ended, WNOHANG);
 	assert_int_equal(keeper, -1);
@@ -318,12 +392,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers),
-		cmocka_unit_test(test_once),
+		cmocka_unit_test(test_renewed),
 		cmocka_unit_test(test_confined),
 		cmocka_unit_test(test_memory_is_bounded),
 		cmocka_unit_test(test_death_costs_one_answer),
 		cmocka_unit_test(test_endless_work_ends),
 		cmocka_unit_test(test_wanted_files),
+		cmocka_unit_test(test_taken_over),
+		cmocka_unit_test(test_given_files_are_closed),
 		cmocka_unit_test(test_the_end_of_all),
 		cmocka_unit_test(test_ends_with_us),
 	};

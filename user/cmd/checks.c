@@ -37,9 +37,19 @@ static uint64_t known_since(void *context)
 	return r->missed_ns;
 }
 
+/* Calls that were left by longjmp, and main threads that left, lack no release of a block. */
+static bool releases_are_missing(struct run *r)
+{
+	uint64_t counters[EVENT_NR_COUNTERS] = {0};
+
+	session_counters(r->session, counters);
+	return counters[EVENT_LOST_RING_FULL] || counters[EVENT_LOST_MAP_FULL] ||
+	       counters[EVENT_COUNTED_ONLY] || session_malformed(r->session) || r->timeline.lost;
+}
+
 void checks_note_losses(struct run *r)
 {
-	if (!r->heap.expects_losses && count_missed(r))
+	if (!r->heap.expects_losses && releases_are_missing(r))
 		heap_expect_losses(&r->heap);
 }
 

@@ -14,7 +14,7 @@ int rights_split(struct run *r)
 
 	r->symbolizer = symbolizer_new();
 	if (!r->symbolizer)
-		err = -errno;
+		err = errno ? -errno : -ENOMEM;
 	else
 		r->scanner = scanner_new(&r->options->functions, &err);
 	if (err)

@@ -173,6 +173,10 @@ static int prepare(struct run *r)
 		measure_init(&r->measure);
 		config.calibrator = measure_calibrator(&r->measure);
 	}
+	if (!config.scoped) {
+		config.helpers[0] = symbolizer_keeper(r->symbolizer);
+		config.helpers[1] = scanner_keeper(r->scanner);
+	}
 	session_quiet_library();
 	r->session = session_new(&config, &err, why, sizeof(why));
 	if (!r->session)

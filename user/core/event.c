@@ -58,13 +58,9 @@ static int check(const struct wire_event *w, size_t len)
 	return 0;
 }
 
-/*
- * A handle that no pool can have, 0 or ~0, means something else among the blocks (heap_state.h).
- * What a process names so is one pool apart, at an address that none can have either.
- */
 #define NO_HANDLE 2
 
-static uint64_t handle_of(uint64_t pool)
+uint64_t event_pool_handle(uint64_t pool)
 {
 	return pool && ~pool ? pool : NO_HANDLE;
 }
@@ -125,7 +121,7 @@ int event_decode(struct event *e, const void *data, size_t len)
 	e->ns_tid = w.ns_tid;
 	e->ts_ns = w.ts_ns;
 	e->latency_ns = w.latency_ns;
-	e->pool = w.kind < WIRE_POOL_CREATE ? 0 : handle_of(w.pool);
+	e->pool = w.kind < WIRE_POOL_CREATE ? 0 : event_pool_handle(w.pool);
 	e->weighted_bytes = w.weighted_bytes;
 	memcpy(e->comm, w.comm, WIRE_COMM_LEN);
 	e->comm[WIRE_COMM_LEN] = '\0';
@@ -155,7 +151,7 @@ static int decode_lane_key(struct lane_key *key, const struct wire_lane_key *w)
 		.pid = w->tgid,
 		.group = w->group,
 		.site = w->site,
-		.pool = w->op == WIRE_LANE_CALL ? 0 : handle_of(w->pool),
+		.pool = w->op == WIRE_LANE_CALL ? 0 : event_pool_handle(w->pool),
 	};
 	return 0;
 }

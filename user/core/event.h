@@ -115,6 +115,12 @@ struct event {
 };
 
 /*
+ * What a process names a pool: a handle that no pool can have, 0 or ~0, means something else among
+ * the blocks (heap_state.h), and is one pool apart, at an address that none can have either.
+ */
+uint64_t event_pool_handle(uint64_t pool);
+
+/*
  * Fills `e` from the record of `len` bytes at `data`, every field checked. Nothing of `data` is
  * kept. -EPROTO for another version of the wire, -EINVAL for anything malformed.
  */

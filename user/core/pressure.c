@@ -5,7 +5,8 @@
 bool pressure_apply(struct pressure *p, const struct event *e, uint64_t counted,
 		    struct pressure_change *change)
 {
-	if (e->level == p->level)
+	/* A record that comes late, its CPU having been stopped, is about a time that is over. */
+	if (e->level == p->level || e->ts_ns < p->since_ns)
 		return false;
 	*change = (struct pressure_change){.level = e->level, .ts_ns = e->ts_ns};
 	if (p->level == EVENT_WHOLE) {

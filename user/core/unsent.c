@@ -39,10 +39,13 @@ void unsent_clear(struct unsent *u)
 
 void unsent_add(struct unsent *u, const struct event_pool *pool, const struct event_pool_totals *t)
 {
-	const uint64_t *row = table_find(&u->births, pool);
-	size_t at = row ? *row : heap_row_at(u->heap, pool->pid, pool->addr);
-	struct heap_pool *p = &u->heap->pool_rows[at];
+	struct event_pool key = *pool;
+	const uint64_t *row;
+	struct heap_pool *p;
 
+	key.addr = event_pool_handle(pool->addr);
+	row = table_find(&u->births, &key);
+	p = &u->heap->pool_rows[row ? *row : heap_row_at(u->heap, key.pid, key.addr)];
 	if (u->heap->only_pool[0] && strcmp(u->heap->only_pool, p->name) != 0)
 		return;
 	event_totals_add(&p->unsent.alloc, &t->alloc);

@@ -8,6 +8,7 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <fcntl.h>
@@ -51,20 +52,37 @@ static int limit_all(void)
 		files.rlim_cur = files.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &files);
 	}
+	/* nobody's other processes count, and ours are not to wait for them */
+	(void)setrlimit(RLIMIT_NPROC, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
 	err = limit(RLIMIT_CORE, 0);
 	if (!err && !CONFINE_SANITIZED)
 		err = limit(RLIMIT_DATA, memory_limit());
 	return err;
 }
 
+/* What may be changed is asked for, not who we are: root may have been left without. */
+static bool can_be_nobody(void)
+{
+	return capng_have_capability(CAPNG_EFFECTIVE, CAP_SETUID) > 0 &&
+	       capng_have_capability(CAPNG_EFFECTIVE, CAP_SETGID) > 0;
+}
+
 static int drop_user(void)
 {
+	unsigned int flags = CAPNG_DROP_SUPP_GRP;
+	bool change;
+
+	if (capng_get_caps_process())
+		return -EPERM;
+	change = can_be_nobody();
+	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP) > 0)
+		flags |= CAPNG_CLEAR_BOUNDING;
 	capng_clear(CAPNG_SELECT_ALL);
-	if (!geteuid())
-		return capng_change_id(NOBODY, NOBODY, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING)
-			       ? -EPERM
-			       : 0;
-	return capng_apply(CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT) ? -EPERM : 0;
+	/* There is no such user in a user namespace that does not map it. */
+	if (change && !capng_change_id(NOBODY, NOBODY, (capng_flags_t)flags))
+		return 0;
+	capng_clear(CAPNG_SELECT_ALL);
+	return capng_apply(CAPNG_SELECT_CAPS) || capng_apply(CAPNG_SELECT_AMBIENT) ? -EPERM : 0;
 }
 
 static struct filter_code worker_filter;
@@ -105,4 +123,18 @@ int confine_keeper(void)
 int confine_worker(void)
 {
 	return filter_apply(&worker_filter);
+}
+
+bool confine_has_room(unsigned int part)
+{
+	size_t bytes = memory_limit() / part;
+	void *at;
+
+	if (CONFINE_SANITIZED)
+		return true;
+	at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (at == MAP_FAILED)
+		return false;
+	munmap(at, bytes);
+	return true;
 }

@@ -30,7 +30,7 @@
 /* What every program needs that only computes and tells. */
 static const struct filter_call everybody[] = {
 	FILTER_ALLOW("brk"),
-	FILTER_ALLOW("mmap", FILTER_WITHOUT(2, PROT_EXEC)),
+	FILTER_ALLOW("mmap", FILTER_WITHOUT(2, PROT_EXEC), FILTER_WITHOUT(3, MAP_SHARED)),
 	FILTER_ALLOW("mprotect", FILTER_WITHOUT(2, PROT_EXEC)),
 	FILTER_ALLOW("munmap"),
 	FILTER_ALLOW("mremap"),

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Hides the socket and the two processes. A message is one packet: its type, then its bytes, with
+ * Hides the sockets and the two processes. A message is one packet: its type, then its bytes, with
  * it perhaps a file. The decisions:
  *
- * - The keeper takes no part in questions. When a worker has died it says so and waits for leave to
- *   go on, and drops what comes until then: so it is certain which question was lost.
+ * - A worker's end of its socket is nobody else's, so that its death is the end of the line; and it
+ *   has nothing but that end, so that it can neither outlive its turn nor speak for the keeper.
  * - Time is limited twice: by CPU time in the worker, which is fair on a busy machine, and on the
- *   clock in alloctrace, for a worker that has been made to ignore it. Then the helper is given up.
+ *   clock in alloctrace, for all of a question, for a worker that has been made to ignore the
+ *   first. Nothing that alloctrace sends can block it beyond that.
  */
 #include "guard/helper.h"
 
@@ -21,22 +22,25 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "guard/confine.h"
 
-#define SOCKET_FD   3 /* in the helper's processes */
-#define ANSWERED    7 /* exit status of a worker that answers once */
+#define LINE_FD     3 /* in the keeper: to alloctrace */
+#define WORKER_FD   4 /* in a worker: the same */
 #define PATIENCE_MS 60000
+#define MAX_WANTED  64 /* files, in one question */
+#define FORK_TRIES  50 /* ten milliseconds apart */
 #define MAX_PATH    4096
 
 enum message_type {
+	MESSAGE_READY,
+	MESSAGE_START,
 	MESSAGE_QUESTION,
 	MESSAGE_ANSWER,
 	MESSAGE_WANT,
 	MESSAGE_FILE,
-	MESSAGE_DIED,
-	MESSAGE_GO
 };
 
 struct message {
@@ -52,15 +56,18 @@ struct helper_worker {
 };
 
 struct helper {
-	int socket; /* -1: given up */
+	int line;   /* to the keeper; -1: it is there no more */
+	int worker; /* -1: none has been started */
 	pid_t keeper;
+	int64_t deadline_ms; /* of the question at hand */
 	struct message message;
 };
 
 /* ---- messages */
 
 /* 0 or a negative errno; -EPIPE when nobody is there. */
-static int send_message(int socket, struct message *m, enum message_type type, size_t len, int fd)
+static int send_message(int socket, struct message *m, enum message_type type, size_t len, int fd,
+			int flags)
 {
 	union {
 		struct cmsghdr header;
@@ -81,7 +88,7 @@ static int send_message(int socket, struct message *m, enum message_type type, s
 		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
 	}
 	do {
-		n = sendmsg(socket, &packet, MSG_NOSIGNAL);
+		n = sendmsg(socket, &packet, flags | MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : 0;
 }
@@ -98,7 +105,8 @@ static ssize_t take_message(int socket, struct message *m, int *fd, int flags)
 	struct msghdr packet = {.msg_iov = &bytes,
 				.msg_iovlen = 1,
 				.msg_control = control.room,
-				.msg_controllen = sizeof(control.room)};
+				/* One file: with room for a second the kernel would bring it. */
+				.msg_controllen = CMSG_LEN(sizeof(int))};
 	const struct cmsghdr *c;
 	ssize_t n;
 
@@ -106,8 +114,8 @@ static ssize_t take_message(int socket, struct message *m, int *fd, int flags)
 	do {
 		n = recvmsg(socket, &packet, flags | MSG_CMSG_CLOEXEC);
 	} while (n < 0 && errno == EINTR);
-	if (n <= 0)
-		return n ? -errno : -EPIPE;
+	if (n < 0)
+		return -errno;
 	c = CMSG_FIRSTHDR(&packet);
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
 	    c->cmsg_len == CMSG_LEN(sizeof(int)))
@@ -117,7 +125,7 @@ static ssize_t take_message(int socket, struct message *m, int *fd, int flags)
 	if (*fd >= 0)
 		close(*fd);
 	*fd = -1;
-	return -EBADMSG;
+	return n ? -EBADMSG : -EPIPE;
 }
 
 /* ---- the worker */
@@ -131,9 +139,9 @@ int helper_want(struct helper_worker *w, const char *path)
 	if (len == MAX_PATH)
 		return -1;
 	memcpy(w->out.bytes, path, len);
-	if (send_message(SOCKET_FD, &w->out, MESSAGE_WANT, len, -1))
+	if (send_message(WORKER_FD, &w->out, MESSAGE_WANT, len, -1, 0))
 		_exit(EXIT_FAILURE);
-	n = take_message(SOCKET_FD, &w->out, &fd, 0);
+	n = take_message(WORKER_FD, &w->out, &fd, 0);
 	if (n < 0 || w->out.type != MESSAGE_FILE)
 		_exit(EXIT_FAILURE);
 	return fd;
@@ -147,6 +155,11 @@ static void limit_seconds(time_t seconds)
 	setitimer(ITIMER_PROF, &timer, NULL);
 }
 
+/*
+ * When memory runs out, libraries go on with less, and what they say then is wrong without a word.
+ * So a worker that has next to none left gives no answer, and one that has used half of it, as it
+ * may for one file after another, makes room for a new one.
+ */
 static _Noreturn void run_worker(const struct helper_job *job)
 {
 	static struct helper_worker w;
@@ -157,51 +170,40 @@ static _Noreturn void run_worker(const struct helper_job *job)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (!answer || confine_worker())
 		_exit(EXIT_FAILURE);
-	while ((n = take_message(SOCKET_FD, &w.in, &fd, 0)) >= 0) {
+	while ((n = take_message(WORKER_FD, &w.in, &fd, 0)) >= 0) {
 		size_t len;
 
 		limit_seconds(job->seconds);
 		len = job->answer(job->context, &w, w.in.bytes, (size_t)n, fd, answer);
 		limit_seconds(0);
+		if (!confine_has_room(16))
+			_exit(EXIT_FAILURE);
 		memcpy(w.out.bytes, answer, len);
-		if (send_message(SOCKET_FD, &w.out, MESSAGE_ANSWER, len, -1))
+		if (send_message(WORKER_FD, &w.out, MESSAGE_ANSWER, len, -1, 0) ||
+		    !confine_has_room(2))
 			break;
-		if (job->once)
-			_exit(ANSWERED);
 	}
-	_exit(n == -EPIPE ? EXIT_SUCCESS : EXIT_FAILURE);
+	_exit(EXIT_SUCCESS);
 }
 
 /* ---- the keeper */
 
-/* Tells of the death and waits for leave; false when nobody is there any more. */
-static bool tell_death(struct message *m)
+/* Nothing of alloctrace's is held but the line; what a file makes of us reaches no terminal. */
+static void close_the_rest(int line)
 {
-	ssize_t n;
-	int fd;
+	int null;
 
-	if (send_message(SOCKET_FD, m, MESSAGE_DIED, 0, -1))
-		return false;
-	do {
-		n = take_message(SOCKET_FD, m, &fd, 0);
-		if (fd >= 0)
-			close(fd);
-	} while (n >= 0 && m->type != MESSAGE_GO);
-	return n >= 0;
-}
-
-/* Nothing of alloctrace's is held but the socket; what a file makes of us reaches no terminal. */
-static void close_the_rest(int socket)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	if (socket != SOCKET_FD && (dup3(socket, SOCKET_FD, O_CLOEXEC) < 0 || null < 0))
+	if (line != LINE_FD && dup3(line, LINE_FD, O_CLOEXEC) < 0)
+		_exit(EXIT_FAILURE);
+	syscall(SYS_close_range, LINE_FD + 1, ~0U, 0);
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0)
 		_exit(EXIT_FAILURE);
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
 		if (fd != STDERR_FILENO || !CONFINE_SANITIZED)
 			dup2(null, fd);
 	}
-	syscall(SYS_close_range, SOCKET_FD + 1, ~0U, 0);
+	close(null);
 }
 
 static void take_default_signals(void)
@@ -214,66 +216,157 @@ static void take_default_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static _Noreturn void run_keeper(const struct helper_job *job, int socket)
+/* Whether a worker can be bound, before anybody relies on it. */
+static bool can_confine(void)
+{
+	pid_t child = fork();
+	int status;
+
+	if (!child)
+		_exit(confine_worker() ? EXIT_FAILURE : EXIT_SUCCESS);
+	return child > 0 && waitpid(child, &status, 0) == child && !status;
+}
+
+static void end_worker(pid_t worker)
+{
+	if (worker <= 0)
+		return;
+	kill(worker, SIGKILL);
+	waitpid(worker, NULL, 0);
+}
+
+/* For a while: others that are nobody may have all the processes that nobody may have. */
+static pid_t try_fork(void)
+{
+	pid_t pid = fork();
+
+	for (int i = 0; pid < 0 && i < FORK_TRIES; i++) {
+		poll(NULL, 0, 10);
+		pid = fork();
+	}
+	return pid;
+}
+
+/* The new worker, and its socket in *end; -1 when there is none. */
+static pid_t start_worker(const struct helper_job *job, int *end)
+{
+	int ends[2];
+	pid_t worker;
+
+	*end = -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
+		return -1;
+	worker = try_fork();
+	if (!worker) {
+		close(LINE_FD);
+		if (ends[1] != WORKER_FD && dup3(ends[1], WORKER_FD, O_CLOEXEC) < 0)
+			_exit(EXIT_FAILURE);
+		syscall(SYS_close_range, WORKER_FD + 1, ~0U, 0);
+		run_worker(job);
+	}
+	close(ends[1]);
+	if (worker > 0)
+		*end = ends[0];
+	else
+		close(ends[0]);
+	return worker;
+}
+
+static _Noreturn void run_keeper(const struct helper_job *job, int line)
 {
 	static struct message m;
-	int status = 0;
+	pid_t worker = -1;
+	int fd, end;
 
 	setpgid(0, 0); /* Ctrl-C is for alloctrace, and our processes are known by it */
 	take_default_signals();
-	close_the_rest(socket);
+	close_the_rest(line);
 	prctl(PR_SET_NAME, job->name);
-	if (confine_keeper())
+	if (confine_keeper() || !can_confine() ||
+	    send_message(LINE_FD, &m, MESSAGE_READY, 0, -1, 0))
 		_exit(EXIT_FAILURE);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* It can be told from a death by that alone that there was a first message. */
-	if (send_message(SOCKET_FD, &m, MESSAGE_GO, 0, -1))
-		_exit(EXIT_FAILURE);
-	do {
-		pid_t worker = fork();
+	while (take_message(LINE_FD, &m, &fd, 0) >= 0) {
+		int err;
 
-		if (!worker)
-			run_worker(job);
-		if (worker < 0 || waitpid(worker, &status, 0) != worker)
-			_exit(EXIT_FAILURE);
-		if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS)
-			_exit(EXIT_SUCCESS);
-	} while ((WIFEXITED(status) && WEXITSTATUS(status) == ANSWERED) || tell_death(&m));
+		end_worker(worker);
+		worker = start_worker(job, &end);
+		err = send_message(LINE_FD, &m, MESSAGE_START, 0, end, 0);
+		if (end >= 0)
+			close(end);
+		if (err)
+			break;
+	}
+	end_worker(worker);
 	_exit(EXIT_SUCCESS);
 }
 
 /* ---- alloctrace */
 
-static void give_up(struct helper *h)
+static int64_t now_ms(void)
 {
-	if (h->socket >= 0)
-		close(h->socket);
-	h->socket = -1;
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* The keeper says when it has given up its rights. */
-static int wait_ready(struct helper *h)
+/* 0 when the socket is ready for it, or has ended; -ETIMEDOUT, or another negative errno. */
+static int wait_ready(const struct helper *h, int socket, short events)
 {
-	ssize_t n;
-	int fd;
+	struct pollfd ready = {.fd = socket, .events = events};
+	int64_t left;
+	int n;
 
-	n = take_message(h->socket, &h->message, &fd, 0);
-	if (fd >= 0)
-		close(fd);
-	if (n < 0)
-		return n == -EPIPE ? -EPERM : (int)n;
-	return 0;
+	do {
+		left = h->deadline_ms - now_ms();
+		n = left > 0 ? poll(&ready, 1, (int)left) : 0;
+	} while (n < 0 && errno == EINTR);
+	return n > 0 ? 0 : n ? -errno : -ETIMEDOUT;
+}
+
+static int send_soon(struct helper *h, int socket, enum message_type type, size_t len, int fd)
+{
+	int err;
+
+	do {
+		err = wait_ready(h, socket, POLLOUT);
+		if (!err)
+			err = send_message(socket, &h->message, type, len, fd, MSG_DONTWAIT);
+	} while (err == -EAGAIN);
+	return err;
+}
+
+/* The next message, which is in h->message. */
+static ssize_t take_soon(struct helper *h, int socket, int *fd)
+{
+	int err = wait_ready(h, socket, POLLIN);
+
+	*fd = -1;
+	return err ? err : take_message(socket, &h->message, fd, MSG_DONTWAIT);
+}
+
+static void close_line(int *line)
+{
+	if (*line >= 0)
+		close(*line);
+	*line = -1;
+}
+
+static void begin(struct helper *h)
+{
+	h->deadline_ms = now_ms() + PATIENCE_MS;
 }
 
 struct helper *helper_start(const struct helper_job *job, int *err)
 {
 	struct helper *h = calloc(1, sizeof(*h));
-	int ends[2];
+	int ends[2], fd;
+	ssize_t n;
 
 	*err = -ENOMEM;
 	if (!h)
 		return NULL;
-	h->socket = -1;
+	h->line = h->worker = -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends)) {
 		*err = -errno;
 		free(h);
@@ -284,23 +377,38 @@ struct helper *helper_start(const struct helper_job *job, int *err)
 		run_keeper(job, ends[1]);
 	*err = h->keeper < 0 ? -errno : 0;
 	close(ends[1]);
-	h->socket = ends[0];
-	if (!*err)
-		*err = wait_ready(h);
+	h->line = ends[0];
+	begin(h);
+	if (!*err) {
+		n = take_soon(h, h->line, &fd);
+		*err = n == -EPIPE ? -EPERM : n < 0 ? (int)n : 0;
+	}
 	if (!*err)
 		return h;
 	helper_stop(h);
 	return NULL;
 }
 
+/* They end when the line is closed; the keeper sees to it that the worker does. */
 void helper_stop(struct helper *h)
 {
 	if (!h)
 		return;
-	give_up(h);
+	close_line(&h->worker);
+	close_line(&h->line);
 	if (h->keeper > 0)
 		waitpid(h->keeper, NULL, 0);
 	free(h);
+}
+
+void helper_renew(struct helper *h)
+{
+	close_line(&h->worker);
+}
+
+pid_t helper_keeper(const struct helper *h)
+{
+	return h->keeper;
 }
 
 bool helper_owns(const struct helper *h, pid_t pid)
@@ -308,11 +416,41 @@ bool helper_owns(const struct helper *h, pid_t pid)
 	return getpgid(pid) == h->keeper;
 }
 
-/* A worker has died: another one may come. */
-static void let_go_on(struct helper *h)
+/* A worker, whose socket is in h->worker. */
+static int have_worker(struct helper *h)
 {
-	if (send_message(h->socket, &h->message, MESSAGE_GO, 0, -1))
-		give_up(h);
+	ssize_t n;
+	int fd;
+
+	if (h->worker >= 0)
+		return 0;
+	if (h->line < 0)
+		return -ENOTCONN;
+	n = send_soon(h, h->line, MESSAGE_START, 0, -1);
+	if (!n)
+		n = take_soon(h, h->line, &fd);
+	if (n < 0) {
+		close_line(&h->line);
+		return -ENOTCONN;
+	}
+	h->worker = fd;
+	return fd < 0 ? -EAGAIN : 0;
+}
+
+/* A worker may have ended since it answered last: then another one gets the question. */
+static int put_question(struct helper *h, const void *question, size_t len, int fd)
+{
+	int err = have_worker(h);
+
+	memcpy(h->message.bytes, question, len);
+	if (!err)
+		err = send_soon(h, h->worker, MESSAGE_QUESTION, len, fd);
+	if (err != -EPIPE && err != -ECONNRESET)
+		return err;
+	close_line(&h->worker);
+	err = have_worker(h);
+	memcpy(h->message.bytes, question, len);
+	return err ? err : send_soon(h, h->worker, MESSAGE_QUESTION, len, fd);
 }
 
 static int give_file(struct helper *h, size_t len, helper_open_fn open_file, void *context)
@@ -325,43 +463,30 @@ static int give_file(struct helper *h, size_t len, helper_open_fn open_file, voi
 		path[len] = '\0';
 		fd = open_file(context, path);
 	}
-	err = send_message(h->socket, &h->message, MESSAGE_FILE, 0, fd);
+	err = send_soon(h, h->worker, MESSAGE_FILE, 0, fd);
 	if (fd >= 0)
 		close(fd);
 	return err;
 }
 
-/* The next message, which is in h->message. */
-static ssize_t wait_message(struct helper *h, int ms)
+/* The answer is in h->message. */
+static ssize_t wait_answer(struct helper *h, helper_open_fn open_file, void *context)
 {
-	struct pollfd ready = {.fd = h->socket, .events = POLLIN};
-	ssize_t n;
-	int fd;
+	for (int wanted = 0; wanted <= MAX_WANTED; wanted++) {
+		int fd, err;
+		ssize_t n = take_soon(h, h->worker, &fd);
 
-	do {
-		n = poll(&ready, 1, ms);
-	} while (n < 0 && errno == EINTR);
-	if (n <= 0)
-		return n ? -errno : -ETIMEDOUT;
-	n = take_message(h->socket, &h->message, &fd, 0);
-	if (fd >= 0)
-		close(fd); /* nobody sends us files */
-	return n;
-}
-
-/* A death that nobody has asked about, between two questions. */
-static void notice_death(struct helper *h)
-{
-	while (h->socket >= 0) {
-		ssize_t n = wait_message(h, 0);
-
-		if (n == -ETIMEDOUT)
-			return;
-		if (n < 0 || h->message.type != MESSAGE_DIED)
-			give_up(h);
-		else
-			let_go_on(h);
+		if (fd >= 0)
+			close(fd); /* a worker has no files to give */
+		if (n < 0 || h->message.type == MESSAGE_ANSWER)
+			return n;
+		if (h->message.type != MESSAGE_WANT)
+			return -EBADMSG;
+		err = give_file(h, (size_t)n, open_file, context);
+		if (err)
+			return err;
 	}
+	return -EBADMSG;
 }
 
 ssize_t helper_ask(struct helper *h, const void *question, size_t len, int fd,
@@ -369,31 +494,18 @@ ssize_t helper_ask(struct helper *h, const void *question, size_t len, int fd,
 {
 	ssize_t n;
 
-	notice_death(h);
-	if (h->socket < 0)
-		return -ENOTCONN;
 	if (len > HELPER_MAX_BYTES)
 		return -EMSGSIZE;
-	memcpy(h->message.bytes, question, len);
-	n = send_message(h->socket, &h->message, MESSAGE_QUESTION, len, fd);
-	while (!n) {
-		n = wait_message(h, PATIENCE_MS);
-		if (n < 0)
-			break;
-		switch (h->message.type) {
-		case MESSAGE_ANSWER:
-			memcpy(answer, h->message.bytes, (size_t)n);
-			return n;
-		case MESSAGE_DIED:
-			let_go_on(h);
-			return -ECONNRESET;
-		case MESSAGE_WANT:
-			n = give_file(h, (size_t)n, open_file, context);
-			break;
-		default:
-			n = -EBADMSG;
-		}
+	begin(h);
+	n = put_question(h, question, len, fd);
+	if (n == -ENOTCONN || n == -EAGAIN)
+		return n;
+	if (!n)
+		n = wait_answer(h, open_file, context);
+	if (n >= 0) {
+		memcpy(answer, h->message.bytes, (size_t)n);
+		return n;
 	}
-	give_up(h);
-	return -ENOTCONN;
+	close_line(&h->worker); /* the keeper ends it when the next one is wanted */
+	return -ECONNRESET;
 }

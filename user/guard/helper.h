@@ -5,14 +5,17 @@
  * open, start, trace or reach anything (confine.h). When it dies of a question, that question has
  * no answer, and the next one finds a new process.
  *
- * There are two processes to it. The keeper starts workers and tells when one has died; a worker
- * answers. Both are forked from alloctrace before it has anything to hide, and end with it.
+ * There are two processes to it. A worker answers, over a socket of its own; whatever a file makes
+ * of it, it has no other. The keeper, who reads no file, starts a worker when it is told to, ends
+ * the one before it by SIGKILL, and ends with alloctrace. The keeper is forked before alloctrace
+ * has anything to hide, and workers are forked from the keeper.
  *
- *	alloctrace --- question, file ----> worker
- *	           <-- want PATH? ---------          (a further file, which alloctrace may refuse)
- *	           --- file, or none ----->
- *	           <-- answer -------------
- *	           <-- died --------------- keeper   (then go: all that was sent before is void)
+ *	alloctrace --- start ------------> keeper     (ends the old worker, forks a new one)
+ *	           <-- socket ------------
+ *	           --- question, file ---> worker
+ *	           <-- want PATH? --------            (a further file, which alloctrace may refuse)
+ *	           --- file, or none ---->
+ *	           <-- answer ------------
  */
 #ifndef ALLOCTRACE_GUARD_HELPER_H
 #define ALLOCTRACE_GUARD_HELPER_H
@@ -37,8 +40,6 @@ struct helper_job {
 	size_t (*answer)(void *context, struct helper_worker *w, const void *question, size_t len,
 			 int fd, unsigned char answer[HELPER_MAX_BYTES]);
 	void *context;
-	/* A worker answers once and ends: what one file has made of it does not reach the next. */
-	bool once;
 	unsigned int seconds; /* of CPU time that an answer may take */
 };
 
@@ -55,16 +56,24 @@ struct helper *helper_start(const struct helper_job *job, int *err);
 void helper_stop(struct helper *h);
 
 /*
- * Asks and waits. `fd` is borrowed, -1: no file. `open_file` may be NULL. The length of the answer,
- * or a negative errno: -ECONNRESET when the worker died of it or took longer than the job
- * allows, -ENOTCONN when there is no helper any more. What the answer says is not to be
- * believed further than the file itself would be.
+ * Asks and waits, for a minute at most. `fd` is borrowed, -1: no file. `open_file` may be NULL. The
+ * length of the answer, or a negative errno: -ECONNRESET when the worker died of it, took longer
+ * than the job allows or spoke out of turn; -EAGAIN when no worker can be started now; -ENOTCONN
+ * when there is no keeper any more. What the answer says is not to be believed further than the
+ * file itself would be.
  */
 ssize_t helper_ask(struct helper *h, const void *question, size_t len, int fd,
 		   unsigned char answer[HELPER_MAX_BYTES], helper_open_fn open_file, void *context);
 
 /* What is enough for the debug information of the largest programs, and not for ever. */
 #define HELPER_SECONDS 10
+
+/* The next question finds a new worker: what the last one's file has made of it does not reach it.
+ */
+void helper_renew(struct helper *h);
+
+/* The keeper, whose children are the workers. */
+pid_t helper_keeper(const struct helper *h);
 
 /* The process is one of a helper of ours. */
 bool helper_owns(const struct helper *h, pid_t pid);

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -199,6 +200,7 @@ static const struct filter_call calls[] = {
 	ALLOW_BPF(BPF_OBJ_GET_INFO_BY_FD),
 	ALLOW_BPF(BPF_LINK_CREATE),
 	FILTER_ALLOW("perf_event_open"),
+	FILTER_ALLOW("mmap", FILTER_WITHOUT(2, PROT_EXEC)), /* shared with the kernel, too */
 	FILTER_ALLOW("ioctl", FILTER_IS(1, PERF_EVENT_IOC_SET_BPF)),
 	FILTER_ALLOW("ioctl", FILTER_IS(1, PERF_EVENT_IOC_ENABLE)),
 	FILTER_ALLOW("ioctl", FILTER_IS(1, PERF_EVENT_IOC_DISABLE)),

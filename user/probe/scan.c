@@ -6,9 +6,11 @@
 #include "probe/scan.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "guard/helper.h"
@@ -17,8 +19,16 @@
 #define MAX_FUNCTIONS  256 /* of one file that the table may know; each name is in two tables */
 #define MAX_TEXT_BYTES 160
 
+/* Whose file it is. A container's root is another than ours, and has other mounts. */
+struct owner {
+	uint32_t uid;
+	uint64_t mount;
+	bool alone; /* others may write it, or nothing is known: like no other file */
+};
+
 struct scanner {
 	struct helper *helper;
+	struct owner last;
 	unsigned char answer[HELPER_MAX_BYTES];
 };
 
@@ -39,8 +49,10 @@ static int pack_function(void *context, const struct binary_function *f)
 	struct site site = {0};
 	int err;
 
-	if (s->count == MAX_FUNCTIONS || !functions_know(s->functions, f->name))
+	if (!functions_know(s->functions, f->name))
 		return 0;
+	if (s->count == MAX_FUNCTIONS)
+		return -E2BIG;
 	err = f->has_code ? binary_find_site(s->binary, f, s->nop5_hazard, &site) : 0;
 	if (err)
 		return err;
@@ -145,9 +157,8 @@ struct scanner *scanner_new(struct functions *functions, int *err)
 	const struct helper_job job = {.name = "alloctrace-elf",
 				       .answer = answer,
 				       .context = functions,
-				       .once = true,
 				       .seconds = HELPER_SECONDS};
-	struct scanner *s = malloc(sizeof(*s));
+	struct scanner *s = calloc(1, sizeof(*s));
 
 	*err = -ENOMEM;
 	if (!s)
@@ -167,9 +178,36 @@ void scanner_free(struct scanner *s)
 	free(s);
 }
 
+pid_t scanner_keeper(const struct scanner *s)
+{
+	return helper_keeper(s->helper);
+}
+
 bool scanner_owns(const struct scanner *s, pid_t pid)
 {
 	return helper_owns(s->helper, pid);
+}
+
+static struct owner owner_of(int fd)
+{
+	const unsigned int asked = STATX_UID | STATX_MODE | STATX_MNT_ID;
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH, asked, &st) || (st.stx_mask & asked) != asked)
+		return (struct owner){.alone = true};
+	return (struct owner){.uid = st.stx_uid,
+			      .mount = st.stx_mnt_id,
+			      .alone = st.stx_mode & (S_IWGRP | S_IWOTH)};
+}
+
+/* A new process, if the last file was somebody else's. */
+static void tell_apart(struct scanner *s, int fd)
+{
+	struct owner now = owner_of(fd);
+
+	if (now.alone || s->last.alone || now.uid != s->last.uid || now.mount != s->last.mount)
+		helper_renew(s->helper);
+	s->last = now;
 }
 
 int scanner_read(struct scanner *s, int fd, struct scan_facts *facts, scan_visit_fn visit,
@@ -180,6 +218,7 @@ int scanner_read(struct scanner *s, int fd, struct scan_facts *facts, scan_visit
 	ssize_t n;
 
 	*facts = (struct scan_facts){0};
+	tell_apart(s, fd);
 	pack_number(&question, site_nop5_hazard());
 	n = helper_ask(s->helper, bytes, question.used, fd, s->answer, NULL, NULL);
 	if (n < 0)
@@ -199,6 +238,8 @@ const char *scan_strerror(int err)
 		return "the process that reads files is there no more";
 	case -EBADMSG:
 		return "what was read in it makes no sense";
+	case -E2BIG:
+		return "it defines too many functions of an allocator";
 	default:
 		return strerror(-err);
 	}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an ELF file holds that a probe could be for, as a helper process reads it (guard/helper.h):
- * one process for each file, so that a file decides about its own probes alone, as it does by its
- * symbols anyway. What it says is checked for its form and believed no further than the file.
+ * What an ELF file holds that a probe could be for, as a helper process reads it (guard/helper.h).
+ * Files of one owner, on one mount, are read by one process, and one that others may write by a
+ * process of its own: so whoever can make a file decides about probes in his own files alone, as he
+ * does by their symbols anyway. What is said is checked for its form and believed no further.
  */
 #ifndef ALLOCTRACE_PROBE_SCAN_H
 #define ALLOCTRACE_PROBE_SCAN_H
@@ -51,6 +52,7 @@ void scanner_free(struct scanner *s); /* NULL is allowed */
 int scanner_read(struct scanner *s, int fd, struct scan_facts *facts, scan_visit_fn visit,
 		 void *context);
 
+pid_t scanner_keeper(const struct scanner *s); /* see guard/helper.h */
 bool scanner_owns(const struct scanner *s, pid_t pid);
 
 /* "not a 64-bit ELF file, or cut short" and the like, for an error of scanner_read. */

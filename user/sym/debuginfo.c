@@ -28,7 +28,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "sym/demangle.h"
 #include "sym/names.h"
@@ -160,50 +159,13 @@ static int add_functions_below(const struct debuginfo *d, struct unit *u, Dwarf_
 	return err;
 }
 
-/*
- * With -gsplit-dwarf the unit is a skeleton and its tree lies in a file it names. libdw opens that
- * name as it is, and a FIFO in its place would make the tracer wait for ever.
- */
-static bool split_file_is_safe(struct debuginfo *d, Dwarf_Die *skeleton)
-{
-	const char *name, *dir;
-	char path[4096];
-	struct stat st;
-
-	name = die_string(d, skeleton, DW_AT_dwo_name);
-	if (!name)
-		name = die_string(d, skeleton, DW_AT_GNU_dwo_name);
-	dir = die_string(d, skeleton, DW_AT_comp_dir);
-	if (!name)
-		return false;
-	snprintf(path, sizeof(path), "%s%s%s", name[0] == '/' || !dir ? "" : dir,
-		 name[0] == '/' || !dir ? "" : "/", name);
-	return !stat(path, &st) && S_ISREG(st.st_mode);
-}
-
-/* The root of the unit's tree, wherever it lies. */
-static Dwarf_Die unit_tree(struct debuginfo *d, struct unit *u)
-{
-	Dwarf_Die tree = {0};
-	uint8_t type = 0;
-
-	if (dwarf_cu_info(u->die.cu, NULL, &type, NULL, NULL, NULL, NULL, NULL) ||
-	    type != DW_UT_skeleton || !split_file_is_safe(d, &u->die))
-		return u->die;
-	if (dwarf_cu_info(u->die.cu, NULL, NULL, NULL, &tree, NULL, NULL, NULL) || !tree.addr)
-		return u->die;
-	return tree;
-}
-
 static int unit_index(struct debuginfo *d, struct unit *u)
 {
-	Dwarf_Die tree;
 	int err;
 
 	if (u->indexed)
 		return 0;
-	tree = unit_tree(d, u);
-	err = add_functions_below(d, u, &tree, 0);
+	err = add_functions_below(d, u, &u->die, 0);
 	ranges_seal(&u->functions);
 	u->indexed = true;
 	return err;

@@ -1,16 +1,20 @@
 /*
  * Hides where a file is read: in the helper process, which gets it when it is first seen, and once
  * more when the process had to be replaced. A file of which the process has died is read by its
- * symbols alone, and when it dies of these as well, not at all: then there are addresses.
+ * symbols alone, and when it dies of these as well, not at all: then there are addresses. The same
+ * goes for one that has kept us waiting for too long in all.
  */
 #include "sym/module.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "sym/reader.h"
+
+#define MAX_WAIT_MS 20000 /* for all answers about one file */
 
 struct module {
 	unsigned int users;
@@ -19,6 +23,7 @@ struct module {
 	struct names *names;
 	struct reader *reader;
 	int fd;
+	uint64_t waited_ms;
 	bool plain;    /* the helper has died of its debug information … */
 	bool nameless; /* … or of it as a whole */
 	uint64_t size; /* of the file */
@@ -132,6 +137,14 @@ bool module_address(const struct module *m, uint64_t offset, uint64_t *address)
 	return false;
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
 /* How many frames, or a negative errno. */
 static ssize_t ask(struct module *m, uint64_t address, bool is_return,
 		   struct sym_frame frames[DEBUGINFO_FRAMES_MAX])
@@ -149,15 +162,29 @@ static ssize_t ask(struct module *m, uint64_t address, bool is_return,
 		 : reader_frames(m->reader, m->id, m->path, address, is_return, m->names, frames);
 }
 
+static void give_less(struct module *m)
+{
+	m->waited_ms = 0;
+	if (!m->plain)
+		reader_close(m->reader, m->id); /* and it will be opened anew */
+	m->nameless = m->plain;
+	m->plain = true;
+}
+
 size_t module_frames(struct module *m, uint64_t address, bool is_return,
 		     struct sym_frame frames[DEBUGINFO_FRAMES_MAX])
 {
 	ssize_t count = -ENOENT;
 
 	if (m->fd >= 0 && !m->nameless) {
+		uint64_t begun = now_ms();
+
 		count = ask(m, address, is_return, frames);
 		m->nameless = count < 0;
+		m->waited_ms += now_ms() - begun;
 	}
+	if (m->waited_ms > MAX_WAIT_MS)
+		give_less(m);
 	if (count < 0) {
 		frames[0] = (struct sym_frame){.offset = address};
 		count = 1;

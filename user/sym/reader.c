@@ -2,7 +2,7 @@
  * Hides the helper process. Its answers are checked as if the file had written them itself. Which
  * debug files are opened for it is decided here: regular ELF files that lie below /usr/lib/debug,
  * beside the file in question, or in .debug beside it. So what a file might make of the process
- * gets to see debug information, and nothing else of the machine.
+ * gets to see ELF files, and nothing else of the machine.
  */
 #include "sym/reader.h"
 
@@ -57,6 +57,11 @@ uint64_t reader_deaths(const struct reader *r)
 bool reader_is_lost(const struct reader *r)
 {
 	return r->lost;
+}
+
+pid_t reader_keeper(const struct reader *r)
+{
+	return helper_keeper(r->helper);
 }
 
 bool reader_owns(const struct reader *r, pid_t pid)
@@ -163,8 +168,10 @@ int reader_open(struct reader *r, uint32_t id, const char *path, int fd, bool pl
 		take_facts(&in, &read);
 	if (!err && in.failed)
 		err = -EBADMSG;
+	if (err)
+		memset(&read, 0, sizeof(read));
 	if (facts)
-		*facts = err ? (struct image_facts){0} : read;
+		*facts = read;
 	return err;
 }
 

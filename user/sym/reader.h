@@ -42,6 +42,7 @@ uint64_t reader_deaths(const struct reader *r);
 /* The process is there no more: nothing has names from now on. */
 bool reader_is_lost(const struct reader *r);
 
+pid_t reader_keeper(const struct reader *r); /* see guard/helper.h */
 bool reader_owns(const struct reader *r, pid_t pid);
 
 #endif

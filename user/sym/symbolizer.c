@@ -54,11 +54,13 @@ struct symbolizer {
 struct symbolizer *symbolizer_new(void)
 {
 	struct symbolizer *s = calloc(1, sizeof(*s));
+	int err;
 
 	if (!s)
 		return NULL;
 	s->next_serial = 1;
 	s->reader = reader_new();
+	err = errno;
 	if (!s->reader)
 		goto out;
 	s->names = names_new();
@@ -66,9 +68,10 @@ struct symbolizer *symbolizer_new(void)
 	s->modules = s->names ? modules_new(s->names, s->reader) : NULL;
 	if (s->names && s->cache && s->modules)
 		return s;
-	errno = ENOMEM;
+	err = ENOMEM;
 out:
 	symbolizer_free(s);
+	errno = err;
 	return NULL;
 }
 
@@ -97,6 +100,11 @@ void symbolizer_losses(const struct symbolizer *s, struct symbolizer_losses *los
 	*losses = s->losses;
 	losses->deaths = reader_deaths(s->reader);
 	losses->reader = reader_is_lost(s->reader);
+}
+
+pid_t symbolizer_keeper(const struct symbolizer *s)
+{
+	return reader_keeper(s->reader);
 }
 
 bool symbolizer_owns(const struct symbolizer *s, pid_t pid)

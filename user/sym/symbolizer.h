@@ -80,7 +80,8 @@ void symbolizer_exit(struct symbolizer *s, pid_t pid);
 struct sym_stack symbolizer_resolve(struct symbolizer *s, pid_t pid, uint64_t address,
 				    bool is_return);
 
-/* The process is one of the symbolizer's own. */
+/* The process whose children read the files; and whether a process is one of these. */
+pid_t symbolizer_keeper(const struct symbolizer *s);
 bool symbolizer_owns(const struct symbolizer *s, pid_t pid);
 
 void symbolizer_losses(const struct symbolizer *s, struct symbolizer_losses *losses);
