@@ -8,6 +8,7 @@ load helpers
 # Smaller where the CPU is emulated.
 KILLS=${KILLS:-100}
 STALL=${STALL:-10}       # seconds for which the reader of the ring is stopped
+RING=${RING:-16M}        # which is full then
 BLOCKS=${BLOCKS:-150000} # that live at a time under a limit of memory
 SITES=${SITES:-270000}   # call sites: the map of lanes holds 262144
 SAMPLES=1060000          # live blocks: the map of sampled blocks holds 1048576
@@ -136,7 +137,7 @@ fares() {
 @test "alloctrace is stopped for ten seconds: the target goes on as fast, and every call is accounted for" {
 	local before during
 	start_held "$WORKLOADS/toll" "$COUNT" 2
-	start_tracer -p "$held" -e malloc,free -f json
+	start_tracer -p "$held" -e malloc,free -f json --ring-size "$RING"
 	echo >&7
 	wait_for has_counted 1000
 	before=$(rate 1)
@@ -159,7 +160,7 @@ fares() {
 	cat "$pipe" >"$file" 7>&- &
 	reader=$!
 	started+=("$reader")
-	TRACE=$pipe start_tracer -p "$held" -e malloc,free -f json
+	TRACE=$pipe start_tracer -p "$held" -e malloc,free -f json --ring-size "$RING"
 	echo >&7
 	wait_for has_counted 1000
 	before=$(rate 1)
