@@ -34,12 +34,18 @@ static int limit(int resource, rlim_t value)
 	return setrlimit(resource, &l) ? -errno : 0;
 }
 
-/* A quarter of what the machine has, if that is less. */
+/* A quarter of what the machine has, or what the caller was given to map in all, if that is less.
+ */
 static rlim_t memory_limit(void)
 {
-	uint64_t quarter = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 4;
+	rlim_t bytes = (rlim_t)sysconf(_SC_PHYS_PAGES) * (rlim_t)sysconf(_SC_PAGESIZE) / 4;
+	struct rlimit mapped;
 
-	return quarter < MAX_MEMORY ? quarter : MAX_MEMORY;
+	if (bytes > MAX_MEMORY)
+		bytes = MAX_MEMORY;
+	if (!getrlimit(RLIMIT_AS, &mapped) && mapped.rlim_cur < bytes)
+		bytes = mapped.rlim_cur;
+	return bytes;
 }
 
 static int limit_all(void)
