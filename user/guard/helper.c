@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "guard/confine.h"
+#include "guard/message.h"
 
 #define LINE_FD     3 /* in the keeper: to alloctrace */
 #define WORKER_FD   4 /* in a worker: the same */
@@ -33,23 +34,6 @@
 #define MAX_WANTED  64 /* files, in one question */
 #define FORK_TRIES  50 /* ten milliseconds apart */
 #define MAX_PATH    4096
-
-enum message_type {
-	MESSAGE_READY,
-	MESSAGE_START,
-	MESSAGE_QUESTION,
-	MESSAGE_ANSWER,
-	MESSAGE_WANT,
-	MESSAGE_FILE,
-};
-
-struct message {
-	uint32_t type;
-	uint32_t reserved;
-	unsigned char bytes[HELPER_MAX_BYTES];
-};
-
-#define HEAD offsetof(struct message, bytes)
 
 struct helper_worker {
 	struct message in, out;
@@ -63,71 +47,6 @@ struct helper {
 	struct message message;
 };
 
-/* ---- messages */
-
-/* 0 or a negative errno; -EPIPE when nobody is there. */
-static int send_message(int socket, struct message *m, enum message_type type, size_t len, int fd,
-			int flags)
-{
-	union {
-		struct cmsghdr header;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct iovec bytes = {.iov_base = m, .iov_len = HEAD + len};
-	struct msghdr packet = {.msg_iov = &bytes, .msg_iovlen = 1};
-	ssize_t n;
-
-	m->type = type;
-	m->reserved = 0;
-	if (fd >= 0) {
-		packet.msg_control = control.room;
-		packet.msg_controllen = sizeof(control.room);
-		control.header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)),
-						  .cmsg_level = SOL_SOCKET,
-						  .cmsg_type = SCM_RIGHTS};
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-	}
-	do {
-		n = sendmsg(socket, &packet, flags | MSG_NOSIGNAL);
-	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
-}
-
-/* The length of what came, the file with it in *fd (-1: none); -EPIPE when the other side has gone,
- * or another negative errno. */
-static ssize_t take_message(int socket, struct message *m, int *fd, int flags)
-{
-	union {
-		struct cmsghdr header;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec bytes = {.iov_base = m, .iov_len = sizeof(*m)};
-	struct msghdr packet = {.msg_iov = &bytes,
-				.msg_iovlen = 1,
-				.msg_control = control.room,
-				/* One file: with room for a second the kernel would bring it. */
-				.msg_controllen = CMSG_LEN(sizeof(int))};
-	const struct cmsghdr *c;
-	ssize_t n;
-
-	*fd = -1;
-	do {
-		n = recvmsg(socket, &packet, flags | MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	c = CMSG_FIRSTHDR(&packet);
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(fd, CMSG_DATA(c), sizeof(*fd));
-	if ((size_t)n >= HEAD)
-		return n - (ssize_t)HEAD;
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-	return n ? -EBADMSG : -EPIPE;
-}
-
 /* ---- the worker */
 
 int helper_want(struct helper_worker *w, const char *path)
@@ -139,9 +58,9 @@ int helper_want(struct helper_worker *w, const char *path)
 	if (len == MAX_PATH)
 		return -1;
 	memcpy(w->out.bytes, path, len);
-	if (send_message(WORKER_FD, &w->out, MESSAGE_WANT, len, -1, 0))
+	if (message_send(WORKER_FD, &w->out, MESSAGE_WANT, len, -1, 0))
 		_exit(EXIT_FAILURE);
-	n = take_message(WORKER_FD, &w->out, &fd, 0);
+	n = message_take(WORKER_FD, &w->out, &fd, 0);
 	if (n < 0 || w->out.type != MESSAGE_FILE)
 		_exit(EXIT_FAILURE);
 	return fd;
@@ -170,7 +89,7 @@ static _Noreturn void run_worker(const struct helper_job *job)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (!answer || confine_worker())
 		_exit(EXIT_FAILURE);
-	while ((n = take_message(WORKER_FD, &w.in, &fd, 0)) >= 0) {
+	while ((n = message_take(WORKER_FD, &w.in, &fd, 0)) >= 0) {
 		size_t len;
 
 		limit_seconds(job->seconds);
@@ -179,7 +98,7 @@ static _Noreturn void run_worker(const struct helper_job *job)
 		if (!confine_has_room(16))
 			_exit(EXIT_FAILURE);
 		memcpy(w.out.bytes, answer, len);
-		if (send_message(WORKER_FD, &w.out, MESSAGE_ANSWER, len, -1, 0) ||
+		if (message_send(WORKER_FD, &w.out, MESSAGE_ANSWER, len, -1, 0) ||
 		    !confine_has_room(2))
 			break;
 	}
@@ -283,14 +202,14 @@ static _Noreturn void run_keeper(const struct helper_job *job, int line)
 	close_the_rest(line);
 	prctl(PR_SET_NAME, job->name);
 	if (confine_keeper() || !can_confine() ||
-	    send_message(LINE_FD, &m, MESSAGE_READY, 0, -1, 0))
+	    message_send(LINE_FD, &m, MESSAGE_READY, 0, -1, 0))
 		_exit(EXIT_FAILURE);
-	while (take_message(LINE_FD, &m, &fd, 0) >= 0) {
+	while (message_take(LINE_FD, &m, &fd, 0) >= 0) {
 		int err;
 
 		end_worker(worker);
 		worker = start_worker(job, &end);
-		err = send_message(LINE_FD, &m, MESSAGE_START, 0, end, 0);
+		err = message_send(LINE_FD, &m, MESSAGE_START, 0, end, 0);
 		if (end >= 0)
 			close(end);
 		if (err)
@@ -331,7 +250,7 @@ static int send_soon(struct helper *h, int socket, enum message_type type, size_
 	do {
 		err = wait_ready(h, socket, POLLOUT);
 		if (!err)
-			err = send_message(socket, &h->message, type, len, fd, MSG_DONTWAIT);
+			err = message_send(socket, &h->message, type, len, fd, MSG_DONTWAIT);
 	} while (err == -EAGAIN);
 	return err;
 }
@@ -342,7 +261,7 @@ static ssize_t take_soon(struct helper *h, int socket, int *fd)
 	int err = wait_ready(h, socket, POLLIN);
 
 	*fd = -1;
-	return err ? err : take_message(socket, &h->message, fd, MSG_DONTWAIT);
+	return err ? err : message_take(socket, &h->message, fd, MSG_DONTWAIT);
 }
 
 static void close_line(int *line)
@@ -420,7 +339,7 @@ bool helper_owns(const struct helper *h, pid_t pid)
 static int have_worker(struct helper *h)
 {
 	ssize_t n;
-	int fd;
+	int fd = -1;
 
 	if (h->worker >= 0)
 		return 0;
