@@ -104,7 +104,7 @@ foreign_calls() {
 	[ "$(foreign_calls)" -eq "$(truth foreign "$SELF")" ]
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "-p: one heap for all threads, where addresses change hands at once" {
 	trace_threads "$ROUNDS" MALLOC_ARENA_MAX=1 GLIBC_TUNABLES=glibc.malloc.tcache_count=0
 	books_are_true

@@ -29,7 +29,7 @@ live_at() {
 			END { for (a in size) { blocks++; bytes += size[a] }; print blocks + 0, bytes + 0 }'
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "24 bytes leaked by the first call of a thread are 24 bytes, and nothing else is live" {
 	trace_case thread
 	[ "$(summary '"\(.live.blocks) \(.live.bytes) \(.entered) \(.events)"')" = "1 24 1 1" ]
@@ -67,7 +67,7 @@ live_at() {
 	[ "$(jq -r 'select(.type == "event") | .stack | length' "$TRACE")" -eq 1 ] # none is asked for
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "with -k the caller of malloc stands first, and no frame is made up" {
 	local frames
 	trace_case deep -k

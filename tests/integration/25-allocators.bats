@@ -163,7 +163,7 @@ preloaded_under_command() {
 	exact_under_p "$WORKLOADS/matrix-static"
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "--: glibc, static" {
 	need matrix-static
 	exact_under_command "$WORKLOADS/matrix-static"
@@ -286,7 +286,7 @@ goes_on_once_probed() {
 	books_with_strangers_are_true
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "--: an allocator from a file of its own, loaded a second later, once it is probed" {
 	need_loadable
 	copy_library

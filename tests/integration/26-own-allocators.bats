@@ -333,7 +333,7 @@ calls() { jq -r 'select(.type == "event") | .call' "$TRACE" | sort -u | paste -s
 	[ "$(truth malloc.count "$SELF")" -eq "$ROUNDS" ]
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "--: functions of the user's own" {
 	options=("${ARENA[@]}")
 	exact_under_command "$WORKLOADS/arena" "$ROUNDS"

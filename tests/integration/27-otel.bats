@@ -166,7 +166,7 @@ books_are_true() {
 	grep -qE "^live in pool otel_memory: $(truth sampled.blocks "$SELF") .*, $(truth sampled.bytes "$SELF") bytes" "$TRACE"
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "probes with semaphores are left alone again when alloctrace goes" {
 	start_held "$WORKLOADS/otel-semaphores" --wait "$BLOCKS"
 	start_tracer -f json -p "$held"

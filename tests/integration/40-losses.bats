@@ -79,7 +79,7 @@ table_is_true() {
 	table_is_true
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "a ring that is too small for a burst loses none of it: what is not shown is counted" {
 	STOPPED=1 trace_burst --ring-size 64K
 	[ "$status" -eq 0 ]
@@ -106,7 +106,7 @@ table_is_true() {
 	not grep -q 'counts above lack' "$TRACE"
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "the usual ring loses nothing of a burst, and --strict is content" {
 	trace_burst --strict
 	[ "$status" -eq 0 ]

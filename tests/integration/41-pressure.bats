@@ -99,7 +99,7 @@ marks_are_true() {
 	awk '$1 == "took" { ns[$2] = $3 } END { exit !(ns[1] < 5 * ns[2]) }' "$SELF"
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "one call in 16 is shown: all calls of a block or none" {
 	start_held "$WORKLOADS/burst" --wait $((4 * ROUNDS))
 	SELF=$BATS_TEST_TMPDIR/$SELF_NAME

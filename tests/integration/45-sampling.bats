@@ -138,7 +138,7 @@ estimate_is_true() {
 		"$BATS_TEST_TMPDIR/told" "$SELF" | within_five_sigma
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "--sample-bytes 64K: totals, sizes, threads, weights, frees and leaks of one run" {
 	local check
 	trace_sampled $RATE mix $((ALLOCATIONS / 4))

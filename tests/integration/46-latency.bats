@@ -140,7 +140,7 @@ counts_are_true() {
 	[ "$(summary .calls.free.count)" -eq "$(truth free.count "$SELF")" ]
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "four threads as fast as they can: nothing is lost, with a ring of 4096 bytes" {
 	measure_held "$WORKLOADS/burst" --wait "$COUNT" -- --ring-size 4096 --strict -e malloc,free
 	histograms_are_sound
@@ -192,7 +192,7 @@ counts_are_true() {
 	[ "$(summary .entered)" -eq "$(truth calls "$SELF")" ]
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "calls that a wait came between are kept apart" {
 	measure_held "$WORKLOADS/slow_lock" --wait 500 -- -e malloc
 	histograms_are_sound
@@ -201,7 +201,7 @@ counts_are_true() {
 	[ "$(rows '.disturbed.p50 > .p50')" = true ]
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "a pool's latency is corrected by what the clock costs" {
 	start_held "$BUILD/pool-demo" --pattern queue --wait --messages 2000
 	start_tracer latency -f json -e pool -p "$held"

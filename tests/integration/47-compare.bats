@@ -54,7 +54,7 @@ is() {
 # Of 65 groups the one behind a trap is left out.
 told_groups() { sed -n "s/^truth $1 groups=\([0-9]*\) .*/\1/p" "$SELF" | awk '{ print $1 - int($1 / 65) }'; }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "each lane holds all that was timed" {
 	compare_lanes --ms 200 20 30
 	[ "$(jq -r 'select(.type == "histogram" and .final and .call == "a:pair") | .count' "$TRACE")" -eq "$(told_groups a)" ]

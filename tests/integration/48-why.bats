@@ -41,7 +41,7 @@ whys_are_sound() {
 		(.stack | length) > 0)' "$TRACE")" = true ]
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "page faults: realloc that copies into new memory, calloc that clears what was given back" {
 	local call function
 	why_held "$WORKLOADS/slow_pages" --wait -- -e realloc,calloc
@@ -75,7 +75,7 @@ whys_are_sound() {
 	[ "$(times malloc fight mmap)" -eq 0 ]
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "above the size from which on blocks are mapped: mmap and munmap, and below it none" {
 	local call
 	why_held "$WORKLOADS/slow_mmap" --wait 3000 -- -e malloc,free

@@ -61,7 +61,7 @@ demo_is_true() {
 	balanced
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "one thread: the pool's calls and malloc's, at their lines" {
 	trace_demo 1 -f json
 	demo_is_true

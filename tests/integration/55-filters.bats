@@ -10,7 +10,7 @@ events() {
 	grep -v '^[^{]' "$TRACE" | tail -n 1 | jq -r .events
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "-n: only threads of that name" {
 	[ "$(events -n pool-demo)" -gt 20 ]
 	[ "$(events -n pool-dem)" -eq 0 ]

@@ -68,7 +68,7 @@ load badinput
 	refused_early 1 "$zombie"
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "a kernel thread" {
 	[ "$(cat /proc/2/comm 2>/dev/null)" = kthreadd ] || skip "PID 2 is no kernel thread here"
 	attempt -p 2

@@ -72,7 +72,7 @@ no_victim_left() {
 	all_seen "$(OUT)"
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "the target is killed with -9" {
 	start_held "$WORKLOADS/victim" --until-eof
 	start_tracer -p "$held" -e malloc,free -f json
@@ -83,7 +83,7 @@ no_victim_left() {
 	clean_end
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "the target segfaults" {
 	start_held "$WORKLOADS/victim" --wait --rounds 500 segv
 	start_tracer -p "$held" -e "$FOUR" -f json
@@ -128,7 +128,7 @@ no_victim_left() {
 
 # ---- the target multiplies
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "200 forked children are unharmed, and not counted" {
 	start_held "$WORKLOADS/victim" --wait --rounds 100 fork 200
 	start_tracer -p "$held" -e "$FOUR" -f json
@@ -152,7 +152,7 @@ no_victim_left() {
 	[ "$(truth wrong "$(OUT)")" = 0 ]
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "vfork and posix_spawn" {
 	start_held "$WORKLOADS/victim" --wait --rounds 100 spawn 100 /bin/true
 	start_tracer -p "$held" -e "$FOUR" -f json
@@ -178,7 +178,7 @@ no_victim_left() {
 	all_seen "$(OUT)"
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "a process whose main thread has left before is traced, or refused in one sentence" {
 	start_held "$WORKLOADS/victim" --rounds 500 mainexit
 	wait_for has_line '^main-gone' "$(OUT)"
@@ -192,7 +192,7 @@ no_victim_left() {
 	finish_held
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "a library that comes and goes" {
 	start_held "$WORKLOADS/victim" --wait --rounds 100 dlopen 200 libm.so.6
 	start_tracer -p "$held" -f json
@@ -205,7 +205,7 @@ no_victim_left() {
 
 # ---- signals
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "a storm of signals" {
 	start_held "$WORKLOADS/stormy" --wait timer 5000
 	start_tracer -p "$held" -e "$FOUR" -f json
@@ -216,7 +216,7 @@ no_victim_left() {
 	all_seen "$(OUT)"
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "handlers on another stack that allocate and jump out" {
 	start_held "$WORKLOADS/stormy" --wait jump 2000
 	start_tracer -p "$held" -e "$FOUR" -f json
@@ -230,7 +230,7 @@ no_victim_left() {
 
 # ---- company
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "two alloctrace on one target" {
 	start_held "$WORKLOADS/victim" --wait --rounds 500
 	start_tracer -p "$held" -e "$FOUR" -f json

@@ -86,7 +86,7 @@ members_alone() {
 	members_alone
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "--follow --: children that execute a program, by fork, vfork and posix_spawn" {
 	follow_command "$WORKLOADS/family" exec vfork spawn
 	calls_are_true 5
@@ -169,7 +169,7 @@ other_program_is_true() {
 
 # ---- who is not
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "--follow -p: a process outside of the family is not shown" {
 	local stranger
 	SELF=$BATS_TEST_TMPDIR/held.out
@@ -273,7 +273,7 @@ inherited_are() {
 	inherited_are 12 12 912
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "--follow: a child moves inherited blocks by realloc, and frees them" {
 	follow_p moved
 	calls_are_true 2
@@ -305,7 +305,7 @@ inherited_are() {
 	done < <(grep '^truth ' "$SELF")
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "--follow, latency: the calls of the whole family" {
 	SELF=$BATS_TEST_TMPDIR/held.out
 	start_held "$WORKLOADS/family" --wait fork nested storm:20

@@ -141,7 +141,7 @@ numbers_are_true() {
 		"$(truth calls "$SELF")" ]
 }
 
-# bats test_tags=kernel,system
+# bats test_tags=kernel-too,system
 @test "a container: the whole system: a program that ran before" {
 	LAST="threads --wait $ROUNDS" make_box threads
 	enter_box

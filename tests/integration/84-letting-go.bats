@@ -78,7 +78,7 @@ calls_are_true() {
 	balanced
 }
 
-# bats test_tags=kernel,system
+# bats test_tags=kernel-too,system
 @test "letting go: a library whose process has ended, and one that is unmapped; both are probed again" {
 	local ended dropped
 	make_copy libended.so

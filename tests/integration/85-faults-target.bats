@@ -39,7 +39,7 @@ called_from() {
 
 # ---- children
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "a thousand forked children: unharmed, and none of their calls counted" {
 	start_held "$WORKLOADS/victim" --wait --rounds 100 fork "$CHILDREN"
 	start_tracer -p "$held" -e $FOUR -f json
@@ -53,7 +53,7 @@ called_from() {
 	[ "$(summary .lost.total)" -eq 0 ]
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "--follow, a thousand children: every call of each is counted" {
 	local members=$((CHILDREN + 1))
 	start_held "$WORKLOADS/family" --wait "storm:$CHILDREN"
@@ -107,13 +107,13 @@ jumped() {
 	grep -q "^alloctrace: .*$(summary .lost.total) of $(summary .entered) calls were lost" "$SAID"
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "longjmp out of a malloc hook: each call that was left is counted as unpaired" { jumped jump "$JUMPS"; }
 
 # bats test_tags=kernel
 @test "longjmp out of a malloc hook, and on from deeper in the stack: no call is missed" { jumped deep "$JUMPS"; }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "a storm of signals whose handler jumps out of malloc" { jumped signal $((JUMPS / 5)); }
 
 @test "longjmp out of malloc: --strict says so by exit 3, and text by its cause" {
@@ -126,7 +126,7 @@ jumped() {
 	grep -Eq '^lost: (9|10) calls that never returned \(longjmp' "$TRACE"
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "threads that end by pthread_exit inside of malloc: their last call is not lost sight of" {
 	hooked exit "$((JUMPS / 10))"
 }
@@ -148,7 +148,7 @@ start_reborn() {
 told_number() { has_line '^number' "$SELF" || has_line '^unable' "$SELF"; }
 can_choose() { not grep -q '^unable' "$SELF" || skip "process numbers cannot be chosen here"; }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "-p: who gets the number of a target that has ended is not traced, and no probe is placed for it" {
 	local first second
 	start_reborn pair env LD_PRELOAD="$(realpath "$WORKLOADS/libown.so")" "$WORKLOADS/matrix" --wait 20
@@ -170,7 +170,7 @@ can_choose() { not grep -q '^unable' "$SELF" || skip "process numbers cannot be 
 	[ "$(summary '.late // 0')" -eq 0 ]
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "--follow: who gets the number of a child is not traced, and the run ends without it" {
 	local child
 	start_reborn stranger
@@ -194,7 +194,7 @@ can_choose() { not grep -q '^unable' "$SELF" || skip "process numbers cannot be 
 	balanced
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "--follow: two children with one number: neither has the other's blocks" {
 	start_reborn twins
 	start_tracer -f json --follow -p "$numbers"
@@ -223,7 +223,7 @@ can_choose() { not grep -q '^unable' "$SELF" || skip "process numbers cannot be 
 	[ "$(summary '"\(.lost.total) \(.unmatched_frees) \(.inherited_frees // 0)"')" = "0 0 0" ]
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "--follow: two programs with one number: each line is of its own program" {
 	cp "$WORKLOADS/early" "$BATS_TEST_TMPDIR/one"
 	cp "$WORKLOADS/early" "$BATS_TEST_TMPDIR/other"
@@ -243,7 +243,7 @@ can_choose() { not grep -q '^unable' "$SELF" || skip "process numbers cannot be 
 
 # ---- many threads, and the end
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "256 threads: every call is counted" {
 	start_held "$WORKLOADS/toll" "$COUNT" "$THREADS" "$PAIRS"
 	start_tracer -p "$held" -e malloc,free -f json --ring-size 64M
@@ -255,7 +255,7 @@ can_choose() { not grep -q '^unable' "$SELF" || skip "process numbers cannot be 
 	[ "$(table .tid | awk -v n=$((2 * PAIRS)) '$2 != n' | wc -l)" -eq 0 ]
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "the target is killed at full rate: what it had counted by then is what was seen, to the calls under way" {
 	local entered
 	start_held "$WORKLOADS/toll" "$COUNT" 8

@@ -86,7 +86,7 @@ fares() {
 	grep -q "^fares $1 wrong=0 intact=1\$" "$SELF"
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "alloctrace is killed a hundred times while it is attached: code and result are right each time" {
 	local round right=0 child way ways=("" "-k -f json" "" --follow "--sample-bytes 4K")
 	start_held "$WORKLOADS/warden"
@@ -152,7 +152,7 @@ fares() {
 	short_is_said
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "who reads the output is stopped: the target goes on as fast, and every call is accounted for" {
 	local before during reader pipe=$BATS_TEST_TMPDIR/pipe file=$BATS_TEST_TMPDIR/read
 	mkfifo "$pipe"
@@ -203,7 +203,7 @@ on_small_disk() {
 
 # ---- no room in the maps
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "the map of lanes is full: what has no room is lost, and said" {
 	start_held "$WORKLOADS/manysites" --wait "$SITES"
 	start_tracer latency --by site -f json -e malloc -p "$held"
@@ -260,7 +260,7 @@ usage() { cat "$group"/memory.usage_in_bytes "$group"/memory.current 2>/dev/null
 
 # The records of threads are charged to the group in which their map was made. alloctrace is stopped meanwhile, and asks
 # for nothing itself.
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "no memory for the records of threads: what these call is lost, and said" {
 	local lost
 	make_group
@@ -459,7 +459,7 @@ lines_of() {
 	same "$BATS_TEST_TMPDIR/$1.true" "$BATS_TEST_TMPDIR/$1.told"
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "an allocator and its program are replaced on disk while they are traced: the old ones stay, the new one is found" {
 	local name first second
 	for name in libown.so matrix; do

@@ -100,7 +100,7 @@ teardown() {
 	[ "$status" -eq 0 ]
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "what calls the functions that do nothing keeps no capability" {
 	local child
 	[ "$(uname -m)" = x86_64 ] || skip "no calibration on this machine"
@@ -134,7 +134,7 @@ teardown() {
 	done
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "the worker that reads symbols is killed: the run goes on, and names come again" {
 	local worker
 	start_held "$WORKLOADS/burst" --wait 2000
@@ -149,7 +149,7 @@ teardown() {
 	[ "$(jq -n '[inputs | select(.type == "event" and (.stack[0].file? // "" | endswith("/burst.c")))] | length' "$TRACE")" -gt 0 ]
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "in the whole system, the processes that read files for alloctrace are not traced" {
 	local name
 	for name in alloctrace-sym alloctrace-elf; do
@@ -194,7 +194,7 @@ teardown() {
 	[ ! -e confined.new ]
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "-v says what is kept" {
 	local kept
 	kept=$(mask "$DAC_READ_SEARCH" "$SYS_PTRACE" "$PERFMON" "$BPF" "$CHECKPOINT_RESTORE")
@@ -225,7 +225,7 @@ teardown() {
 
 # ---- what is needed goes on
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "a library that comes later, closed to all but its owner, is probed, and its calls are true" {
 	local plugin=$BATS_TEST_TMPDIR/libarena.so
 	cp "$WORKLOADS/libarena.so" "$plugin"
@@ -246,7 +246,7 @@ teardown() {
 	[ "$(by_line arena.c | grep -c '^arena_take_aligned ')" -gt 0 ]
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "--follow: children and what they execute are traced, and their calls are true" {
 	local total
 	"$ALLOCTRACE" --follow -f json -o "$TRACE" -- bash -c "'$WORKLOADS/victim' exit 0 & wait; exec '$WORKLOADS/victim' exit 0" \
@@ -257,7 +257,7 @@ teardown() {
 		"$TRACE" | wc -l)" = "$total" ]
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "an interim report, a picture and the calibration of a run that goes on" {
 	"$ALLOCTRACE" compare -f json -i 0.1 --svg "$BATS_TEST_TMPDIR/picture.svg" -o "$TRACE" -- "$BUILD/pool-demo" --messages 8000000 \
 		>"$BATS_TEST_TMPDIR/out" 2>"$SAID"
@@ -308,7 +308,7 @@ teardown() {
 	done
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "three capabilities are enough for a command, --follow, latency, compare and the whole system" {
 	local demo program
 	for_everybody
@@ -333,7 +333,7 @@ teardown() {
 	balanced system.json
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "capabilities of the file: the same, and the command has none of them" {
 	for_everybody
 	need_three

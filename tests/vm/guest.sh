@@ -111,7 +111,7 @@ base_key() {
 select_tests() {
 	local path
 	for path in "$1"/*.bats; do
-		awk -v want="${VM_TAGS:-}" -f "$top/tests/vm/select.awk" "$path" >"$out/selected"
+		awk -v want="${VM_TAGS:-}" -v more="${VM_MORE:+kernel-too}" -f "$top/tests/vm/select.awk" "$path" >"$out/selected"
 		if grep -q '^@test ' "$out/selected"; then
 			cat "$out/selected" >"$path"
 		else

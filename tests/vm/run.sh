@@ -4,6 +4,7 @@
 #
 #	tests/vm/run.sh                  6.1, 6.12 and the running one, side by side
 #	tests/vm/run.sh 6.12             one of them; "running" is the one that runs
+#	VM_MORE=1 tests/vm/run.sh        those with the tag "kernel-too" as well: a quarter of an hour without KVM
 #	VM_ALL=1 tests/vm/run.sh         all tests, not only those with the tag "kernel": hours without KVM
 #	VM_TIMEOUT=60 tests/vm/run.sh    a guest is given up after 60 s (2400)
 #	VM_SUITE=DIR tests/vm/run.sh     the tests of DIR in place of tests/integration, whatever their tags
