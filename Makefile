@@ -12,6 +12,7 @@ DESTDIR ?=
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 BUILD := build
+JOBS := $(shell nproc 2>/dev/null || echo 1)
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)')
 
@@ -134,8 +135,8 @@ demo: ## install, build, and run the main job on the demo pool
 
 test: ## install, build, and pass unit, golden and integration tests
 	@$(MAKE) --no-print-directory deps
-	@$(MAKE) --no-print-directory all workloads
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/san SAN=1 unit-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) all workloads
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=$(BUILD)/san SAN=1 unit-programs
 	@$(SUDO) env CMOCKA_MESSAGE_OUTPUT=TAP prove --nocolor --timer -e '' $(sort $(patsubst tests/unit/%.c,$(BUILD)/san/unit/%,$(UNIT_SRC))) \
 		tests/golden/run.sh $(wildcard tests/integration/*.bats)
 
@@ -357,7 +358,7 @@ fuzz-programs: $(addprefix $(BUILD)/fuzz/fuzz_,$(FUZZ_TARGETS))
 
 fuzz: ## hostile input: each fuzz target for FUZZ_SECONDS (30) from its corpus
 	@$(if $(FUZZ_CC),,echo 'no clang here has libFuzzer (run make deps).' >&2; exit 1)
-	@$(MAKE) --no-print-directory fuzz-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) fuzz-programs
 	@BUILD=$(BUILD) FUZZ_SECONDS=$(or $(FUZZ_SECONDS),30) tests/fuzz/run.sh $(FUZZ_TARGETS)
 
 fuzz-replay: fuzz-programs ## every case of the fuzz corpora once

@@ -80,7 +80,7 @@ teardown() {
 
 # ---- what is kept
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "from ready on: five capabilities, no new privileges, a filter; the target is as it was" {
 	local before way
 	start_held "$WORKLOADS/victim" --until-eof
