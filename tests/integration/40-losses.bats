@@ -22,8 +22,6 @@ trace_burst() {
 	[ "$(truth calls "$SELF")" -eq $((4 * 2 * PAIRS)) ]
 }
 
-is_stopped() { grep -q '^State:.T' "/proc/$1/status"; }
-
 # Nothing but the burst was called: what began is what the program counted, the books add up, and the table has all of it.
 books_are_exact() {
 	[ "$(summary .entered)" -eq "$(truth calls "$SELF")" ]
@@ -39,12 +37,7 @@ trace_pools() {
 	start_held "$WORKLOADS/waves" --wait 20 100
 	SELF=$BATS_TEST_TMPDIR/held.out
 	start_tracer "$@" -p "$held"
-	kill -STOP "$tracer"
-	wait_for is_stopped "$tracer"
-	release_held
-	wait_for is_gone "$held"
-	kill -CONT "$tracer"
-	end_tracer
+	run_unread
 }
 
 # Calls of functions, which have no names of their own, as the program counted them; and those of all pools together.

@@ -7,8 +7,6 @@ load helpers
 ROUNDS=${PAIRS:-1500} # of all kinds of calls, per thread and wave: far more than 64 KiB hold
 SELF_NAME=held.out
 
-is_stopped() { grep -q '^State:.T' "/proc/$1/status"; }
-
 # start_waves WAVES OPTION…: bursts of calls, each held until next_wave.
 start_waves() {
 	SELF=$BATS_TEST_TMPDIR/$SELF_NAME
@@ -117,12 +115,7 @@ marks_are_true() {
 
 @test "--sample-bytes: the totals are of all calls, whatever was shown" {
 	start_waves 1 -f json --ring-size 4K --sample-bytes 16
-	kill -STOP "$tracer"
-	wait_for is_stopped "$tracer"
-	release_held
-	wait_for is_gone "$held"
-	kill -CONT "$tracer"
-	end_tracer
+	run_unread
 	[ "$(summary .counted_only)" -gt 0 ]
 	awk '$1 == "call" && $2 !~ /:/ { print $2, $3, $4, $5 }' "$SELF" | LC_ALL=C sort >"$BATS_TEST_TMPDIR/true"
 	summary '.calls | to_entries[] | "\(.key) \(.value.count) \(.value.bytes // 0) \(.value.failed // 0)"' |
@@ -134,12 +127,7 @@ marks_are_true() {
 
 @test "--strict: exit 3 when calls were only counted, and a sentence" {
 	start_waves 1 -f json --ring-size 64K --strict
-	kill -STOP "$tracer"
-	wait_for is_stopped "$tracer"
-	release_held
-	wait_for is_gone "$held"
-	kill -CONT "$tracer"
-	end_tracer
+	run_unread
 	[ "$status" -eq 3 ]
 	[ "$(summary .lost.total)" -eq 0 ]
 	books_are_true

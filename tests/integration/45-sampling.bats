@@ -199,12 +199,7 @@ estimate_is_true() {
 	SELF=$BATS_TEST_TMPDIR/held.out
 	start_held "$WORKLOADS/sampled" --wait mix 10000
 	start_tracer -f json --sample-bytes 1K --ring-size 64K -p "$held"
-	kill -STOP "$tracer"
-	wait_for grep -q '^State:.T' "/proc/$tracer/status"
-	release_held
-	wait_for is_gone "$held"
-	kill -CONT "$tracer"
-	end_tracer
+	run_unread
 	[ "$status" -eq 0 ]
 	[ "$(summary ".lost.total + .counted_only")" -gt 0 ]
 	balanced

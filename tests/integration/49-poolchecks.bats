@@ -151,12 +151,7 @@ nothing_found() {
 	SELF=$BATS_TEST_TMPDIR/held.out
 	start_held "$WORKLOADS/poolbugs" --wait exchange
 	start_tracer -f json --ring-size 4096 -p "$held"
-	kill -STOP "$tracer"
-	wait_for grep -q '^State:.T' "/proc/$tracer/status"
-	release_held
-	wait_for is_gone "$held"
-	kill -CONT "$tracer"
-	end_tracer
+	run_unread
 	[ "$status" -eq 0 ]
 	[ "$(summary ".lost.total + .counted_only")" -gt 0 ]
 	nothing_found

@@ -62,7 +62,6 @@ rate() {
 	echo $((($(counted) - calls) * 1000000000 / ($(date +%s%N) - ns)))
 }
 
-is_stopped() { grep -q '^State:.T' "/proc/$1/status"; }
 stop() { kill -STOP "$1" && wait_for is_stopped "$1"; }
 
 # seen NAME: events that were called from this function of a workload.

@@ -137,6 +137,18 @@ harmless_text() {
 		iconv -f UTF-8 -t UTF-8 "$1" >/dev/null
 }
 
+is_stopped() { grep -q '^State:.T' "/proc/$1/status"; }
+
+# run_unread: the held program runs to its end while alloctrace is stopped, which then goes on to its own.
+run_unread() {
+	kill -STOP "$tracer"
+	wait_for is_stopped "$tracer"
+	release_held
+	wait_for is_gone "$held"
+	kill -CONT "$tracer"
+	end_tracer
+}
+
 # need NAME: the workload of that name is there.
 need() { [ -x "$WORKLOADS/$1" ] || skip "$1 is not built: its tools are not installed"; }
 
