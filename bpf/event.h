@@ -9,15 +9,20 @@
  *
  * or, for WIRE_POOL_CREATE, struct wire_event | char name[WIRE_NAME_LEN].
  *
- * The first stack word is the caller of the allocator; what follows are its callers, outwards.
- * Records with a version that the reader does not know are refused, never guessed at.
+ * The first stack word is the caller of the allocator; what follows are its callers, outwards. A
+ *word is an address that a call returns to, but for those with WIRE_EXACT: there a signal came.
+ *
+ * Where whole stacks are asked for, one that the reader does not know yet is told by a record of
+ *its own, WIRE_STACK, before the first call that came along it; the calls then carry their caller
+ *and the number of the stack. Records with a version that the reader does not know are refused,
+ *never guessed at.
  */
 #ifndef ALLOCTRACE_BPF_EVENT_H
 #define ALLOCTRACE_BPF_EVENT_H
 
 #include <linux/types.h>
 
-#define WIRE_VERSION    3
+#define WIRE_VERSION    4
 #define WIRE_COMM_LEN   16
 #define WIRE_NAME_LEN   64
 #define WIRE_MAX_FRAMES 128 /* the caller and 127 above it */
@@ -32,6 +37,34 @@ enum wire_kind {
 	WIRE_POOL_FREE = 6,
 	WIRE_POOL_DESTROY = 7,
 	WIRE_PRESSURE = 8, /* no call: what follows is sent at another level */
+	WIRE_STACK = 9,    /* no call: the words of stack_id */
+};
+
+#define WIRE_EXACT (1ULL << 63) /* of a stack word: no return address, but where a signal came */
+
+/* How far a stack is to be believed. */
+enum wire_grade {
+	WIRE_CALL_SITE, /* the caller alone was asked for, or is all there is */
+	WIRE_COMPLETE,  /* every step by the rules of its file, up to the outermost frame */
+	WIRE_TRUNCATED, /* the same, but not to the end: enum wire_why */
+	WIRE_GUESSED,   /* at least one step by frame pointer, in code that tells nothing else */
+	WIRE_NR_GRADES,
+};
+
+/* Why a stack ends where it does, behind its last word. */
+enum wire_why {
+	WIRE_WHY_NONE,       /* at the outermost frame; guessed: where the chain of frames ended */
+	WIRE_WHY_DEPTH,      /* no more words were asked for */
+	WIRE_WHY_NO_LAYOUT,  /* what the process has mapped is not known yet */
+	WIRE_WHY_NO_MAPPING, /* the last address lies in no known code */
+	WIRE_WHY_NO_TABLE,   /* the rules of its file have not been read yet, or cannot be */
+	WIRE_WHY_NO_RULE,    /* its file has a rule that cannot be followed here */
+	WIRE_WHY_NO_INFO,    /* its file tells nothing there, and the frame pointer leads nowhere */
+	WIRE_WHY_UNREADABLE, /* memory of the stack could not be read */
+	WIRE_WHY_NO_GROWTH,  /* the next frame would not lie above it */
+	WIRE_WHY_TRAMPOLINE, /* another tracer's return probe has taken the address's place */
+	WIRE_WHY_CHANGED,    /* what was mapped there had changed; told by the reader alone */
+	WIRE_NR_WHYS,
 };
 
 /*
@@ -162,7 +195,8 @@ struct wire_event {
 	__u8 function; /* row in the user side's table; pools: 0 */
 	__u8 flags;
 	__u16 frames; /* stack words that follow */
-	__u16 reserved;
+	__u8 grade;   /* of the stack, where whole ones are asked for: enum wire_grade … */
+	__u8 why;     /* … and enum wire_why; both 0 with a stack_id but for WIRE_STACK */
 	__u32 tgid;
 	__u32 tid;
 	__u64 ts_ns;          /* CLOCK_MONOTONIC at entry; pools: when the operation was reported */
@@ -173,6 +207,7 @@ struct wire_event {
 	__u64 old_addr;       /* realloc: the block that was passed in */
 	__u64 pool;           /* the pool's own address; 0: not a pool's */
 	__u64 weighted_bytes; /* what this allocation stands for; 0: itself */
+	__u64 stack_id;       /* of a WIRE_STACK that came before; 0: the words here are all */
 	__u32 ns_tgid, ns_tid; /* as its own PID namespace counts them; 0: it is the initial one */
 	char comm[WIRE_COMM_LEN];
 };
@@ -187,9 +222,12 @@ struct wire_event {
 /* A change of the level has one word to say. */
 #define wire_pressure_level size
 
+/* So has a stack: which of the process's layouts it was walked by (bpf/unwind.h), 0: none. */
+#define wire_stack_layout size
+
 _Static_assert(sizeof(struct wire_lane_key) == 40, "the wire has no hidden padding");
 _Static_assert(sizeof(struct wire_pool_key) == 24, "the wire has no hidden padding");
-_Static_assert(sizeof(struct wire_event) == 104, "the wire has no hidden padding");
+_Static_assert(sizeof(struct wire_event) == 112, "the wire has no hidden padding");
 _Static_assert(__builtin_offsetof(struct wire_event, ts_ns) == 16,
 	       "the wire has no hidden padding");
 

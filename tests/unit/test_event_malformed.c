@@ -73,16 +73,19 @@ static void test_wrong_function(void **state)
 	}
 }
 
-static void test_reserved(void **state)
+static void test_grades(void **state)
 {
 	struct event e;
 
 	(void)state;
-	for (unsigned int bit = 0; bit < 16; bit++) {
+	for (unsigned int n = 0; n < 256; n++) {
 		struct wire_event w = sample(WIRE_ALLOC, 1);
 
-		w.reserved = (uint16_t)(1U << bit);
-		assert_int_equal(decode(&e, &w), -EINVAL);
+		w.grade = (uint8_t)n;
+		assert_int_equal(decode(&e, &w), n < WIRE_NR_GRADES ? 0 : -EINVAL);
+		w.grade = 0;
+		w.why = (uint8_t)n;
+		assert_int_equal(decode(&e, &w), n < WIRE_NR_WHYS ? 0 : -EINVAL);
 	}
 }
 
@@ -160,10 +163,11 @@ static size_t make_bytes(unsigned char *bytes, uint64_t *seed)
 		return len;
 	memcpy(&w, bytes, HEADER);
 	w.version = WIRE_VERSION;
-	w.kind %= 10;
+	w.kind %= 11;
 	w.function %= 80;
 	w.flags %= 136;
-	w.reserved = 0;
+	w.grade %= 5;
+	w.why %= 12;
 	w.frames = (uint16_t)((len - HEADER) / 8 + ((r >> 50) % 8 == 0));
 	memcpy(bytes, &w, HEADER);
 	return (r >> 54) % 8 ? HEADER + (len - HEADER) / 8 * 8 : len;
@@ -203,7 +207,7 @@ int main(void)
 		cmocka_unit_test(test_wrong_kind),
 		cmocka_unit_test(test_wrong_flags),
 		cmocka_unit_test(test_wrong_function),
-		cmocka_unit_test(test_reserved),
+		cmocka_unit_test(test_grades),
 		cmocka_unit_test(test_create_with_frames),
 		cmocka_unit_test(test_too_many_frames),
 		cmocka_unit_test(test_frames_and_length_disagree),

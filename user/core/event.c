@@ -9,6 +9,11 @@
 
 _Static_assert((int)EVENT_ALLOC == (int)WIRE_ALLOC, "kinds travel unchanged");
 _Static_assert((int)EVENT_PRESSURE == (int)WIRE_PRESSURE, "kinds travel unchanged");
+_Static_assert((int)EVENT_STACK == (int)WIRE_STACK, "kinds travel unchanged");
+_Static_assert((int)EVENT_NR_GRADES == (int)WIRE_NR_GRADES, "grades travel unchanged");
+_Static_assert((int)EVENT_NR_WHYS == (int)WIRE_NR_WHYS, "reasons travel unchanged");
+_Static_assert((int)EVENT_WHY_CHANGED == (int)WIRE_WHY_CHANGED, "reasons travel unchanged");
+_Static_assert(EVENT_EXACT == WIRE_EXACT, "marks travel unchanged");
 _Static_assert((int)EVENT_COUNTS == (int)WIRE_COUNTS, "levels travel unchanged");
 _Static_assert((int)EVENT_NR_LEVELS <= (int)WIRE_PRESSURE_LEVEL, "a level fits into its word");
 _Static_assert((int)EVENT_ENTERED == (int)WIRE_ENTERED, "counters travel unchanged");
@@ -45,9 +50,13 @@ static int check(const struct wire_event *w, size_t len)
 {
 	if (w->version != WIRE_VERSION)
 		return -EPROTO;
-	if (w->kind < WIRE_ALLOC || w->kind > WIRE_PRESSURE)
+	if (w->kind < WIRE_ALLOC || w->kind > WIRE_STACK)
 		return -EINVAL;
-	if (w->function >= EVENT_MAX_FUNCTIONS || w->reserved || w->flags & ~WIRE_ALL_FLAGS)
+	if (w->function >= EVENT_MAX_FUNCTIONS || w->flags & ~WIRE_ALL_FLAGS)
+		return -EINVAL;
+	if (w->grade >= WIRE_NR_GRADES || w->why >= WIRE_NR_WHYS)
+		return -EINVAL;
+	if (w->kind == WIRE_STACK && (!w->frames || !w->stack_id))
 		return -EINVAL;
 	if (w->kind == WIRE_POOL_CREATE && w->frames)
 		return -EINVAL;
@@ -72,6 +81,9 @@ static void copy_pool_create(struct event *e, const struct wire_event *w, const 
 	e->chunk_size = w->wire_pool_chunk_size;
 	e->chunk_count = w->wire_pool_chunk_count;
 	e->weighted_bytes = 0;
+	e->grade = EVENT_CALL_SITE;
+	e->why = EVENT_WHY_NONE;
+	e->stack_id = e->layout = 0;
 	e->frames = w->wire_pool_site ? 1 : 0;
 	e->stack[0] = w->wire_pool_site;
 	memcpy(e->name, name, WIRE_NAME_LEN);
@@ -86,6 +98,10 @@ static void copy_call(struct event *e, const struct wire_event *w, const void *s
 	e->old_addr = w->old_addr;
 	e->base = e->chunk_size = e->chunk_count = 0;
 	e->name[0] = '\0';
+	e->grade = (enum event_grade)w->grade;
+	e->why = (enum event_why)w->why;
+	e->stack_id = w->stack_id;
+	e->layout = w->kind == WIRE_STACK ? w->wire_stack_layout : 0;
 	e->frames = w->frames;
 	memcpy(e->stack, stack, w->frames * sizeof(__u64));
 }
@@ -121,7 +137,7 @@ int event_decode(struct event *e, const void *data, size_t len)
 	e->ns_tid = w.ns_tid;
 	e->ts_ns = w.ts_ns;
 	e->latency_ns = w.latency_ns;
-	e->pool = w.kind < WIRE_POOL_CREATE ? 0 : event_pool_handle(w.pool);
+	e->pool = w.kind < WIRE_POOL_CREATE || w.kind == WIRE_STACK ? 0 : event_pool_handle(w.pool);
 	e->weighted_bytes = w.weighted_bytes;
 	memcpy(e->comm, w.comm, WIRE_COMM_LEN);
 	e->comm[WIRE_COMM_LEN] = '\0';

@@ -26,6 +26,32 @@ enum event_kind {
 	EVENT_POOL_FREE,
 	EVENT_POOL_DESTROY,
 	EVENT_PRESSURE, /* no call: what follows is sent at another level */
+	EVENT_STACK,    /* no call: the stack of that number, which later events refer to */
+};
+
+/* How far a stack is to be believed. */
+enum event_grade {
+	EVENT_CALL_SITE, /* the caller alone */
+	EVENT_COMPLETE,  /* every step by the rules of its file, up to the outermost frame */
+	EVENT_TRUNCATED, /* the same, but not to the end */
+	EVENT_GUESSED,   /* at least one step by frame pointer, in code that tells nothing else */
+	EVENT_NR_GRADES,
+};
+
+/* Why a stack ends where it does. */
+enum event_why {
+	EVENT_WHY_NONE,       /* outermost frame; guessed: where the chain of frames ended */
+	EVENT_WHY_DEPTH,      /* no more frames were asked for */
+	EVENT_WHY_NO_LAYOUT,  /* what the process has mapped was not known yet */
+	EVENT_WHY_NO_MAPPING, /* the last address lies in no known code */
+	EVENT_WHY_NO_TABLE,   /* the unwind rules of its file had not been read, or cannot be */
+	EVENT_WHY_NO_RULE,    /* its file has a rule that cannot be followed */
+	EVENT_WHY_NO_INFO,    /* its file tells nothing there, and there is no frame pointer */
+	EVENT_WHY_UNREADABLE, /* memory of the stack could not be read */
+	EVENT_WHY_NO_GROWTH,  /* the next frame would not lie above it */
+	EVENT_WHY_TRAMPOLINE, /* another tracer's return probe */
+	EVENT_WHY_CHANGED,    /* what was mapped there had changed */
+	EVENT_NR_WHYS,
 };
 
 /* How much of what happens is sent as events. All of it is counted, whatever is sent. */
@@ -110,6 +136,10 @@ struct event {
 		chunk_count; /* EVENT_POOL_CREATE alone; size is the region's bytes */
 	char comm[17];
 	char name[65];                    /* EVENT_POOL_CREATE: the pool's name */
+	enum event_grade grade;           /* of the stack */
+	enum event_why why;               /* it ends where it does */
+	uint64_t stack_id;                /* of an EVENT_STACK before; 0: the words here are all */
+	uint64_t layout;                  /* EVENT_STACK alone: the layout it was walked by, or 0 */
 	unsigned int frames;              /* words in stack */
 	uint64_t stack[EVENT_MAX_FRAMES]; /* [0]: return address into the caller; 0: unknown */
 };
@@ -156,6 +186,20 @@ uint64_t event_word_since(uint64_t word);
 
 /* One that was known before its record could be; all else is zero. */
 void event_make_pressure(struct event *e, enum event_level level, uint64_t ts_ns);
+
+/* A stack word is an address that a call returns to, but where a signal came: there it is the
+ * address of the next instruction. */
+#define EVENT_EXACT (1ULL << 63)
+
+static inline uint64_t event_frame_address(const struct event *e, unsigned int i)
+{
+	return e->stack[i] & ~EVENT_EXACT;
+}
+
+static inline bool event_frame_is_return(const struct event *e, unsigned int i)
+{
+	return !(e->stack[i] & EVENT_EXACT);
+}
 
 /* When the operation had ended, and when it began, in the same clock as ts_ns. */
 uint64_t event_end_ns(const struct event *e);
