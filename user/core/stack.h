@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The stacks that the kernel side has told, by their numbers: each comes once, and events refer to it.
+ * The stacks that the kernel side has told, by their numbers: each comes once, and events refer to
+ * it.
  */
 #ifndef ALLOCTRACE_CORE_STACK_H
 #define ALLOCTRACE_CORE_STACK_H
@@ -23,8 +24,8 @@ struct stack {
 
 struct stacks {
 	struct table by_id; /* u64 -> struct stack * */
-	uint64_t refused;   /* stacks beyond STACK_MAX or memory: their events have a caller alone */
-	uint64_t unknown;   /* events whose stack has not come: the same */
+	uint64_t refused; /* stacks beyond STACK_MAX or memory: their events have a caller alone */
+	uint64_t unknown; /* events whose stack has not come: the same */
 };
 
 void stacks_init(struct stacks *s);
@@ -39,11 +40,12 @@ void stacks_add(struct stacks *s, const struct event *e);
  */
 void stacks_resolve(struct stacks *s, struct event *e);
 
-/* Ends the event's stack behind its first `frames` words, at least one: what lay above was walked by
- * mappings that had changed. */
+/* Ends the event's stack behind its first `frames` words, at least one: what lay above was walked
+ * by mappings that had changed. */
 void stack_cut(struct event *e, unsigned int frames);
 
-/* In a few words, for people and for JSON ("truncated", "no unwind rules"); NULL for EVENT_WHY_NONE. */
+/* In a few words, for people and for JSON ("truncated", "no unwind rules"); NULL for
+ * EVENT_WHY_NONE. */
 const char *stack_grade_name(enum event_grade grade);
 const char *stack_why_text(enum event_why why);
 

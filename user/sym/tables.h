@@ -25,8 +25,8 @@ pid_t tables_keeper(const struct tables *t);
 bool tables_owns(const struct tables *t, pid_t pid);
 
 /*
- * Asks for the rules of a file, once: `id` is the caller's number for it. `fd`, open for reading, is
- * borrowed for this call. 0 or -ENOMEM.
+ * Asks for the rules of a file, once: `id` is the caller's number for it. `fd`, open for reading,
+ * is borrowed for this call. 0 or -ENOMEM.
  */
 int tables_want(struct tables *t, uint32_t id, int fd);
 
@@ -46,6 +46,7 @@ void tables_step(struct tables *t, tables_take_fn take, void *context);
 void tables_wait(struct tables *t, int ms, tables_take_fn take, void *context);
 
 size_t tables_pending(const struct tables *t); /* files asked for and not handed over yet */
-uint64_t tables_failed(const struct tables *t); /* files the helper process has died of, or took too long */
+uint64_t
+tables_failed(const struct tables *t); /* files the helper process has died of, or took too long */
 
 #endif
