@@ -45,10 +45,6 @@ __u64 pressure;
 /* No more stacks get numbers: from now on they come with every call. */
 bool stacks_full;
 
-/* Always 0, which the verifier does not know: where a search begins at a number that it takes for
- * any, it looks at each step once, and not at every way through all of them. */
-__u32 unknown_zero;
-
 /* Bit i: calls of class i have returned, and are to be corrected. */
 __u32 classes_seen;
 

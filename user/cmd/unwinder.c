@@ -25,7 +25,7 @@ struct unwinder_file {
 
 struct unwinder_told {
 	uint64_t serial; /* of the layout that the kernel side has */
-	bool waits;	 /* for rules of some file */
+	bool waits;      /* for rules of some file */
 };
 
 void unwinder_init(struct unwinder *u, struct symbolizer *symbolizer, struct tables *tables,
@@ -82,8 +82,7 @@ static void put_file(struct unwinder *u, uint32_t id, struct unwinder_file *file
 
 static struct unwinder_file *new_file(size_t pieces, bool known)
 {
-	struct unwinder_file *file =
-		calloc(1, sizeof(*file) + pieces * sizeof(struct file_piece));
+	struct unwinder_file *file = calloc(1, sizeof(*file) + pieces * sizeof(struct file_piece));
 
 	if (file)
 		file->known = known;
@@ -205,8 +204,7 @@ static void tell_process(void *context, pid_t pid, uint64_t changed, const struc
 	bool fresh;
 
 	told = table_find(&u->told, &key);
-	if (told && told->serial >= changed &&
-	    !(told->waits && u->arrivals != u->arrivals_seen))
+	if (told && told->serial >= changed && !(told->waits && u->arrivals != u->arrivals_seen))
 		return;
 	told = table_insert(&u->told, &key, &fresh);
 	if (!told) {

@@ -19,11 +19,11 @@
 
 struct unwinder {
 	struct symbolizer *symbolizer; /* borrowed */
-	struct tables *tables;	       /* borrowed; NULL: whole stacks are not asked for */
+	struct tables *tables;         /* borrowed; NULL: whole stacks are not asked for */
 	struct layouts layouts;
 	struct table files; /* module's id -> struct unwinder_file * */
 	struct table told;  /* process -> struct unwinder_told */
-	uint64_t seen;	    /* the last change that has been looked at */
+	uint64_t seen;      /* the last change that has been looked at */
 	uint64_t arrivals;  /* files whose rules have come */
 	uint64_t arrivals_seen;
 	uint64_t refused; /* files or mappings beyond what the kernel side can keep */
@@ -34,7 +34,8 @@ void unwinder_init(struct unwinder *u, struct symbolizer *symbolizer, struct tab
 		   const struct layouts *layouts);
 void unwinder_fini(struct unwinder *u);
 
-/* Looks what has changed and what has come, without waiting. Costs next to nothing if nothing did. */
+/* Looks what has changed and what has come, without waiting. Costs next to nothing if nothing did.
+ */
 void unwinder_update(struct unwinder *u);
 
 /* The same until all rules are there that were asked for, or for `ms` milliseconds. */

@@ -13,7 +13,7 @@
 
 struct layouts {
 	int tables, layouts; /* descriptors of the maps, borrowed */
-	uint32_t used;	     /* pieces so far */
+	uint32_t used;       /* pieces so far */
 };
 
 void layouts_init(struct layouts *l, int tables, int layouts);
