@@ -30,7 +30,7 @@ struct process {
 	pid_t pid;
 	bool complete; /* the mappings were read, or are those of a parent that was complete */
 	bool ended;
-	uint64_t serial; /* tells it from others that had the number */
+	uint64_t serial; /* tells it from others that had the number, and from what it had mapped */
 	struct space space;
 };
 
@@ -253,6 +253,7 @@ int symbolizer_refresh(struct symbolizer *s, pid_t pid)
 	space_fini(&p->space);
 	p->space = snapshot.space;
 	p->complete = true;
+	p->serial = s->next_serial++;
 	return 0;
 }
 
@@ -268,7 +269,10 @@ int symbolizer_map(struct symbolizer *s, pid_t pid, const struct proc_mapping *m
 	struct process *p;
 	int err = process_get(s, pid, &p);
 
-	return err ? err : map_into(s, &p->space, pid, m);
+	if (err)
+		return err;
+	p->serial = s->next_serial++;
+	return map_into(s, &p->space, pid, m);
 }
 
 /* ---- the life of a process ---- */
@@ -352,6 +356,13 @@ static struct sym_stack answer_anew(struct symbolizer *s, const struct cache_key
 	if (cache_add(s->cache, key, frames, count, &answer))
 		s->losses.addresses++;
 	return answer;
+}
+
+uint64_t symbolizer_serial(struct symbolizer *s, pid_t pid)
+{
+	const struct process *p = process_find(s, pid);
+
+	return p ? p->serial : 0;
 }
 
 struct sym_stack symbolizer_resolve(struct symbolizer *s, pid_t pid, uint64_t address,

@@ -80,6 +80,10 @@ void symbolizer_exit(struct symbolizer *s, pid_t pid);
 struct sym_stack symbolizer_resolve(struct symbolizer *s, pid_t pid, uint64_t address,
 				    bool is_return);
 
+/* Changes whenever the answers for the process may: with what it has mapped, or when its number has
+ * passed to another one. 0: it is not known. */
+uint64_t symbolizer_serial(struct symbolizer *s, pid_t pid);
+
 /* The process whose children read the files; and whether a process is one of these. */
 pid_t symbolizer_keeper(const struct symbolizer *s);
 bool symbolizer_owns(const struct symbolizer *s, pid_t pid);
