@@ -53,8 +53,7 @@ static void tell(uint64_t id, unsigned int frames, enum event_grade grade, enum 
 /* A call along it, as it comes: with its caller alone. */
 static struct event call(uint64_t id)
 {
-	return (struct event){
-		.kind = EVENT_ALLOC, .stack_id = id, .frames = 1, .stack = {CALLER}};
+	return (struct event){.kind = EVENT_ALLOC, .stack_id = id, .frames = 1, .stack = {CALLER}};
 }
 
 static void check_stack(const struct event *e, uint64_t id, unsigned int frames)

@@ -164,6 +164,7 @@ static int prepare(struct run *r)
 	if (heap_init(&r->heap))
 		return say(-ENOMEM, "out of memory", "");
 	unsent_init(&r->unsent, &r->heap);
+	stacks_init(&r->stacks);
 	strcpy(r->heap.only_pool, o->functions.pool_name);
 	r->heap.sample_bytes = o->sample_bytes;
 	timeline_init(&r->timeline, r->symbolizer, &r->heap);
@@ -460,6 +461,7 @@ void setup_undo(struct run *r)
 	measure_fini(&r->measure);
 	timeline_fini(&r->timeline);
 	unsent_fini(&r->unsent);
+	stacks_fini(&r->stacks);
 	heap_fini(&r->heap);
 	symbolizer_free(r->symbolizer);
 	signals_fini(&r->signals);
