@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* Stacks that are told once, of every grade. For golden.c alone. */
 
-#define TOLD(number, of_grade, ends, words, ...)                                             \
-	{                                                                                    \
-		EVENT_STACK, .stack_id = (number), .grade = (of_grade), .why = (ends),       \
+#define TOLD(number, of_grade, ends, words, ...)                                               \
+	{                                                                                      \
+		EVENT_STACK, .stack_id = (number), .grade = (of_grade), .why = (ends),         \
 			     .frames = (words), .stack = {__VA_ARGS__}, .ts_ns = 10 * (number) \
 	}
 
 /* A call along a stack carries its caller and the number. */
-#define ALONG(number, caller, when)                                                        \
-	{                                                                                  \
+#define ALONG(number, caller, when)                                                         \
+	{                                                                                   \
 		EVENT_ALLOC, MALLOC, .measured = true, .ts_ns = (when), .latency_ns = 1500, \
-			     .size = 100, .addr = 0x55d0c0a80000 + 64 * (when), .frames = 1, \
-			     .stack = {caller}, .stack_id = (number)                       \
+				     .size = 100, .addr = 0x55d0c0a80000 + 64 * (when),     \
+				     .frames = 1, .stack = {caller}, .stack_id = (number)   \
 	}
 
 static struct event stacks_events[] = {
