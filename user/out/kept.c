@@ -28,12 +28,11 @@ void kept_init(struct kept *k, size_t most)
 
 static bool drop(const void *key, void *value, void *context)
 {
-	struct kept_text *text;
+	struct kept_text **slot = value;
 
 	(void)key;
 	(void)context;
-	memcpy(&text, value, sizeof(text));
-	free(text);
+	free(*slot);
 	return false;
 }
 
@@ -81,8 +80,8 @@ static struct kept_text *text_of(const struct sink *s, const struct event *e, ke
 
 static const struct kept_text *keep(struct kept *k, const struct key *key, struct kept_text *text)
 {
+	struct kept_text **slot;
 	bool fresh;
-	void *slot;
 
 	if (k->bytes + text->length > k->most || k->texts.count == k->texts.cap) {
 		size_t most = k->most;
@@ -95,7 +94,7 @@ static const struct kept_text *keep(struct kept *k, const struct key *key, struc
 		free(text);
 		return NULL;
 	}
-	memcpy(slot, &text, sizeof(text));
+	*slot = text;
 	k->bytes += text->length;
 	return text;
 }
@@ -103,17 +102,14 @@ static const struct kept_text *keep(struct kept *k, const struct key *key, struc
 const struct kept_text *kept_get(struct kept *k, const struct sink *s, const struct event *e,
 				 kept_write_fn write)
 {
-	struct kept_text *text;
+	struct kept_text *text, *const *slot;
 	struct key key;
-	const void *slot;
 
 	if (!make_key(&key, s, e))
 		return NULL;
 	slot = table_find(&k->texts, &key);
-	if (slot) {
-		memcpy(&text, slot, sizeof(text));
-		return text;
-	}
+	if (slot)
+		return *slot;
 	text = text_of(s, e, write);
 	return text ? keep(k, &key, text) : NULL;
 }
