@@ -185,7 +185,8 @@ static bool add_mapping(struct unwinder *u, struct unwind_layout *layout,
 	struct unwind_map map = {.start = m->start, .end = m->end, .table = UNWIND_NO_RULES};
 	uint64_t bias;
 
-	if (!strcmp(module_path(m->module), "[uprobes]"))
+	/* The page of [vsyscall] lies in the kernel's half, where the search does not look. */
+	if (m->start >> 63 || !strcmp(module_path(m->module), "[uprobes]"))
 		return true;
 	file = get_file(u, m->module);
 	if (file && file->known && file->count && find_bias(m, &bias)) {
