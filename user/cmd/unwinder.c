@@ -137,9 +137,11 @@ static void take_rules(void *context, uint32_t id, const struct unwind_rules *ru
 
 static void add_map(struct unwinder *u, struct unwind_layout *layout, const struct unwind_map *map)
 {
+	if (map->start >= map->end)
+		return;
 	if (layout->count == UNWIND_MAX_MAPS)
 		u->refused++;
-	else if (map->start < map->end)
+	else
 		layout->maps[layout->count++] = *map;
 }
 
@@ -158,10 +160,13 @@ static bool find_bias(const struct space_mapping *m, uint64_t *bias)
 	return false;
 }
 
+/* Code before, between and behind the pieces has no rules. */
 static void add_pieces(struct unwinder *u, struct unwind_layout *layout,
 		       const struct space_mapping *m, const struct unwinder_file *file,
 		       uint64_t bias)
 {
+	struct unwind_map rest = {.start = m->start, .end = m->end, .table = UNWIND_NO_RULES};
+
 	for (size_t i = 0; i < file->count; i++) {
 		const struct file_piece *p = &file->pieces[i];
 		uint64_t start = p->start + bias, end = p->end + bias;
@@ -173,8 +178,15 @@ static void add_pieces(struct unwinder *u, struct unwind_layout *layout,
 			.shift = p->shift,
 		};
 
+		if (map.start >= map.end)
+			continue;
+		rest.end = map.start;
+		add_map(u, layout, &rest);
 		add_map(u, layout, &map);
+		rest.start = map.end;
+		rest.end = m->end;
 	}
+	add_map(u, layout, &rest);
 }
 
 /* Adds one mapping; false while it is not known what is to be said of it. */
