@@ -10,6 +10,10 @@
 #include "core/stack.h"
 #include "sym/module.h"
 
+/* That is waited for rules in one turn of the loop: who reads a stream that never pauses must not
+ * put them off, nor they him. */
+#define TURN_MS 20
+
 #define MAX_FILES     (1 << 16)
 #define MAX_PROCESSES (1 << 13) /* as the kernel side has room for */
 
@@ -270,7 +274,9 @@ void unwinder_update(struct unwinder *u)
 {
 	if (!u->tables)
 		return;
-	tables_step(u->tables, take_rules, u);
+	tell_all(u);
+	if (tables_pending(u->tables))
+		tables_wait(u->tables, TURN_MS, take_rules, u);
 	tell_all(u);
 	say_when_done(u);
 }

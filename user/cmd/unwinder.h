@@ -36,8 +36,8 @@ void unwinder_init(struct unwinder *u, struct symbolizer *symbolizer, struct tab
 		   const struct layouts *layouts);
 void unwinder_fini(struct unwinder *u);
 
-/* Looks what has changed and what has come, without waiting. Costs next to nothing if nothing did.
- */
+/* Looks what has changed and what has come, and waits a moment for what is under way. Costs next to
+ * nothing if nothing is. */
 void unwinder_update(struct unwinder *u);
 
 /* The same until all rules are there that were asked for, or for `ms` milliseconds. */
