@@ -262,12 +262,10 @@ static void tell_all(struct unwinder *u)
 
 static void say_when_done(struct unwinder *u)
 {
-	bool busy = tables_pending(u->tables);
-
-	if (u->busy && !busy)
-		log_debug("the unwind rules of %" PRIu64 " files are in: %" PRIu64, u->arrivals,
-			  u->rules);
-	u->busy = busy;
+	if (u->arrivals == u->arrivals_said || tables_pending(u->tables))
+		return;
+	u->arrivals_said = u->arrivals;
+	log_debug("the unwind rules of %" PRIu64 " files are in: %" PRIu64, u->arrivals, u->rules);
 }
 
 void unwinder_update(struct unwinder *u)
@@ -286,7 +284,6 @@ void unwinder_wait(struct unwinder *u, int ms)
 	if (!u->tables)
 		return;
 	tell_all(u);
-	u->busy = tables_pending(u->tables);
 	tables_wait(u->tables, ms, take_rules, u);
 	tell_all(u);
 	say_when_done(u);
