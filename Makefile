@@ -53,8 +53,8 @@ MATRIX = matrix-late \
 	$(call can_link,musl-gcc,-static,matrix-musl) \
 	$(call can_link,$(CC),-ljemalloc,matrix-jemalloc prefixed-jemalloc) \
 	$(if $(MIMALLOC),prefixed-mimalloc) $(if $(TCMALLOC),prefixed-tcmalloc) \
-	$(if $(shell command -v $(CXX)),matrix-cpp) \
-	$(if $(shell command -v rustc),matrix-rust matrix-rust-stripped)
+	$(if $(shell command -v $(CXX)),matrix-cpp walk-cpp) \
+	$(if $(shell command -v rustc),matrix-rust matrix-rust-stripped walk-rust)
 # The libraries themselves: what their -dev packages would bring is not needed.
 MIMALLOC = $(firstword $(foreach l,libmimalloc.so.2 libmimalloc.so.3,$(call can_link,$(CC),-l:$(l),-l:$(l))))
 TCMALLOC = $(call can_link,$(CC),-l:libtcmalloc_minimal.so.4,-l:libtcmalloc_minimal.so.4)
@@ -236,11 +236,11 @@ $(BUILD)/workloads/matrix-jemalloc: tests/workloads/matrix.c Makefile
 	$(call say,WORK,$@)
 	$(call work,$(CC),-ljemalloc)
 
-$(BUILD)/workloads/matrix-cpp: tests/workloads/matrix_cpp.cc Makefile
+$(BUILD)/workloads/%-cpp: tests/workloads/%_cpp.cc Makefile
 	$(call say,WORK,$@)
 	$(Q)mkdir -p $(@D) && $(CXX) -std=c++17 $(WORKLOAD_FLAGS) -o $@ $<
 
-$(BUILD)/workloads/matrix-rust: tests/workloads/matrix_rust.rs Makefile
+$(BUILD)/workloads/%-rust: tests/workloads/%_rust.rs Makefile
 	$(call say,WORK,$@)
 	$(Q)mkdir -p $(@D) && rustc --edition 2021 -O -g --remap-path-prefix=$(CURDIR)=. -o $@ $<
 
