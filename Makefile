@@ -14,6 +14,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 BUILD := build
 JOBS := $(shell nproc 2>/dev/null || echo 1)
 Q := $(if $(V),,@)
+comma := ,
 say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)')
 
 # DEBUG=1: no optimization; SAN=1: address and undefined-behaviour sanitizers; WERROR=1: warnings are errors.
@@ -37,7 +38,7 @@ CORE_SRC := $(wildcard user/core/*.c)
 USER_SRC := user/main.c $(wildcard user/cmd/*.c user/probe/*.c user/sym/*.c user/out/*.c user/guard/*.c)
 DEMO_SRC := $(wildcard user/demo/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
-WORKLOAD_SRC := $(filter-out %/cet_lib.c %/confined.c %/known.c %/site_probe.c %/lone.c %/nobody.c %/own_lib.c %/plugin.c %.bpf.c,\
+WORKLOAD_SRC := $(filter-out %/cet_lib.c %/confined.c %/known.c %/site_probe.c %/lone.c %/nobody.c %/own_lib.c %/plugin.c %/walks.c %.bpf.c,\
 	$(wildcard tests/workloads/*.c))
 # Programs that are built once more, with other switches, and libraries.
 VARIANTS := prefixed-je prefixed-mi prefixed-tc prefixed-rjem otel-semaphores rust_names-mangled \
@@ -71,7 +72,7 @@ PROGRAMS := $(BUILD)/alloctrace $(BUILD)/pool-demo
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/workloads/%,$(WORKLOAD_SRC)) \
 	$(addprefix $(BUILD)/workloads/,$(VARIANTS)) \
-	$(if $(filter x86_64,$(MACHINE)),$(addprefix $(BUILD)/workloads/,libcet.so known site_probe $(NOBODIES)))
+	$(if $(filter x86_64,$(MACHINE)),$(addprefix $(BUILD)/workloads/,libcet.so known site_probe walks $(NOBODIES)))
 
 .PHONY: all help deps demo workloads test unit unit-programs integration vm-test fuzz fuzz-programs fuzz-replay soak bench lint fmt \
 	install clean check-build-deps
@@ -212,6 +213,11 @@ work = $(Q)mkdir -p $(@D) && $(1) -std=gnu11 -D_GNU_SOURCE -fno-builtin $(WORKLO
 $(BUILD)/workloads/%: tests/workloads/%.c Makefile
 	$(call say,WORK,$@)
 	$(call work,$(CC),-pthread)
+
+# A function is looked for when it is called for the first time.
+$(BUILD)/workloads/walks: tests/workloads/walks.c Makefile
+	$(call say,WORK,$@)
+	$(call work,$(CC),-pthread -Wl$(comma)-z$(comma)lazy)
 
 # What -k walks: some frames of its own.
 $(BUILD)/workloads/stress: WORKLOAD_FLAGS += -fno-omit-frame-pointer
