@@ -187,6 +187,8 @@ $(BUILD)/unit/test_sym $(BUILD)/unit/test_sym_proc: $(wildcard user/sym/*.c user
 $(BUILD)/unit/test_sym $(BUILD)/unit/test_sym_proc: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf libseccomp libcap-ng) -liberty
 $(BUILD)/unit/test_helper: $(wildcard user/guard/*.c)
 $(BUILD)/unit/test_helper: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
+$(BUILD)/unit/test_tables: user/sym/tables.c user/sym/tabling.c $(wildcard user/guard/*.c)
+$(BUILD)/unit/test_tables: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libelf libseccomp libcap-ng)
 $(BUILD)/unit/test_site: user/probe/site.c
 $(BUILD)/unit/test_site: UNIT_LIBS = -lZydis
 $(BUILD)/unit/test_hazard: user/probe/hazard.c user/sym/proc.c user/sym/regular.c

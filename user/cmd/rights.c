@@ -10,6 +10,7 @@
 
 int rights_split(struct run *r)
 {
+	bool by_rules = options_by_rules(r->options);
 	int err = 0;
 
 	r->symbolizer = symbolizer_new();
@@ -17,6 +18,10 @@ int rights_split(struct run *r)
 		err = errno ? -errno : -ENOMEM;
 	else
 		r->scanner = scanner_new(&r->options->functions, &err);
+	if (!err && by_rules) {
+		r->tables = tables_new(-1);
+		err = r->tables ? 0 : errno ? -errno : -ENOMEM;
+	}
 	if (err)
 		log_error("cannot start the processes that read the files of programs: %s",
 			  strerror(-err));

@@ -21,7 +21,7 @@
 #define SILENCE_NS     2000000000ULL
 #define PROGRESS_NS    1000000000ULL
 #define SWEEP_NS       10000000000ULL
-#define MAX_WAIT       (OPTIONS_MAX_PIDS + 3)
+#define MAX_WAIT       (OPTIONS_MAX_PIDS + 4)
 
 /* The ring is filling, or is not any more: said at the very place. */
 static void on_pressure(struct run *r, const struct event *e)
@@ -73,6 +73,7 @@ static int drain(struct run *r)
 		timeline_settle(&r->timeline);
 		heap_settle_findings(&r->heap, before);
 	}
+	unwinder_update(&r->unwinder);
 	return more;
 }
 
@@ -197,9 +198,10 @@ static bool wait_tick(struct run *r, int ms)
 		fds[i] = (struct pollfd){.fd = r->pidfds[i], .events = POLLIN};
 	fds[n] = (struct pollfd){.fd = r->signals.fd, .events = POLLIN};
 	fds[n + 2] = (struct pollfd){.fd = timeline_fd(&r->timeline), .events = POLLIN};
+	fds[n + 3] = (struct pollfd){.fd = unwinder_fd(&r->unwinder), .events = POLLIN};
 	/* No events asked for: a pipe whose reader has gone answers POLLERR all the same. */
 	fds[n + 1] = (struct pollfd){.fd = fileno(r->output.file)};
-	poll(fds, n + 3, ms);
+	poll(fds, n + 4, ms);
 	if (fds[n].revents)
 		signals_read(&r->signals);
 	if (fds[n + 1].revents & POLLERR && !r->output.error)

@@ -11,6 +11,7 @@
 #include "cmd/output.h"
 #include "cmd/signals.h"
 #include "cmd/timeline.h"
+#include "cmd/unwinder.h"
 #include "core/pressure.h"
 #include "core/unsent.h"
 #include "out/sink.h"
@@ -24,8 +25,10 @@ struct run {
 	struct signals signals;
 	struct symbolizer *symbolizer;
 	struct scanner *scanner;
+	struct tables *tables; /* NULL: whole stacks are not asked for */
 	struct heap heap;
 	struct timeline timeline;
+	struct unwinder unwinder;
 	struct session *session;
 	struct target_attacher attacher;
 	struct sink sink;

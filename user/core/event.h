@@ -191,14 +191,24 @@ void event_make_pressure(struct event *e, enum event_level level, uint64_t ts_ns
  * address of the next instruction. */
 #define EVENT_EXACT (1ULL << 63)
 
+static inline uint64_t event_word_address(uint64_t word)
+{
+	return word & ~EVENT_EXACT;
+}
+
+static inline bool event_word_is_return(uint64_t word)
+{
+	return !(word & EVENT_EXACT);
+}
+
 static inline uint64_t event_frame_address(const struct event *e, unsigned int i)
 {
-	return e->stack[i] & ~EVENT_EXACT;
+	return event_word_address(e->stack[i]);
 }
 
 static inline bool event_frame_is_return(const struct event *e, unsigned int i)
 {
-	return !(e->stack[i] & EVENT_EXACT);
+	return event_word_is_return(e->stack[i]);
 }
 
 /* When the operation had ended, and when it began, in the same clock as ts_ns. */
