@@ -38,11 +38,11 @@ CORE_SRC := $(wildcard user/core/*.c)
 USER_SRC := user/main.c $(wildcard user/cmd/*.c user/probe/*.c user/sym/*.c user/out/*.c user/guard/*.c)
 DEMO_SRC := $(wildcard user/demo/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
-WORKLOAD_SRC := $(filter-out %/cet_lib.c %/confined.c %/known.c %/site_probe.c %/lone.c %/nobody.c %/own_lib.c %/plugin.c %/walks.c %.bpf.c,\
+WORKLOAD_SRC := $(filter-out %/cet_lib.c %/confined.c %/known.c %/site_probe.c %/lone.c %/nobody.c %/own_lib.c %/plugin.c %/walks.c %/walks_lib.c %.bpf.c,\
 	$(wildcard tests/workloads/*.c))
 # Programs that are built once more, with other switches, and libraries.
 VARIANTS := prefixed-je prefixed-mi prefixed-tc prefixed-rjem otel-semaphores rust_names-mangled \
-	confined libarena.so libotel.so librust_names.so libplugin.so liblone.so libown.so
+	confined libarena.so libotel.so librust_names.so libplugin.so liblone.so libown.so libwalks-near.so libwalks-far.so
 NOBODIES := libnobody-outside.so libnobody-data.so libnobody-junk.so libnobody-absolute.so
 
 C_FILES = $(shell git ls-files 'bpf/*.[ch]' 'user/**.[ch]' 'tests/**.[ch]' 2>/dev/null)
@@ -281,6 +281,11 @@ as_library = $(Q)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE -fno-builtin $
 	-MF $@.d -o $@ $< $(1)
 
 $(BUILD)/workloads/libown.so: tests/workloads/own_lib.c Makefile
+	$(call say,WORK,$@)
+	$(call as_library)
+
+$(BUILD)/workloads/libwalks-far.so: WORKLOAD_FLAGS += -DFRAME=300
+$(BUILD)/workloads/libwalks-near.so $(BUILD)/workloads/libwalks-far.so: tests/workloads/walks_lib.c Makefile
 	$(call say,WORK,$@)
 	$(call as_library)
 

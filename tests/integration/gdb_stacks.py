@@ -22,7 +22,7 @@ import gdb
 
 STOPS = int(os.environ.get("TRUTH_STOPS", "300"))
 EVERY = int(os.environ.get("TRUTH_EVERY", "1"))
-DEEPEST = 400
+DEEPEST = 140  # alloctrace tells 127
 
 # The traced functions, and the registers that say how much is asked for (several are multiplied).
 SIZES = {

@@ -314,6 +314,7 @@ static void coroutine(void)
 	inner(7030);
 	swapcontext(&there, &here);
 	inner(7031);
+	AND_RETURN();
 }
 
 static OWN void resume(void)
