@@ -7,10 +7,11 @@ function and size. Where the program did something else meanwhile (a timer, say)
 next calls that are alike; what lies between is compared with nothing. Frames are the same when module and ELF address
 are. Prints what differs, at the most TRUTH_SHOWN (3) stacks of each kind, then one line of figures:
 
-	1500 compared, 1500 equal (100.00 %), wrong though complete 0; complete 1490, truncated 10; apart 0
+	1500 compared, 1500 equal (100.00 %), lies 0; complete 1490, truncated 10; apart 0 of 1500
 
-Exit 1: a stack that is graded complete differs in any frame or in length; fewer than 98 % are equal from the caller to the
-outermost frame; or more than 2 % of the calls have no counterpart.
+Exit 1: a lie, that is a stack that is graded complete and differs in any frame or in length, or one that is graded truncated
+and differs as far as it goes; fewer than 98 % are equal from the caller to the outermost frame (or to the depth that was asked
+for); or more than 2 % of the calls have no counterpart.
 """
 import collections
 import json
@@ -102,15 +103,23 @@ def show(truth, ours):
         print("  %s #%-3d %-60s %s" % (" " if gdb == own.split()[0] else "!", i, gdb, own))
 
 
+def begins(truth, ours):
+    return truth.stack[:len(ours.stack)] == ours.stack
+
+
 def is_equal(truth, ours):
-    return truth.stack == ours.stack or len(ours.stack) >= DEEPEST and truth.stack[:len(ours.stack)] == ours.stack
+    return truth.stack == ours.stack or len(ours.stack) >= DEEPEST and begins(truth, ours)
+
+
+def is_lie(truth, ours):
+    return ours.grade == "complete" or ours.grade != "guessed" and not begins(truth, ours)
 
 
 def main():
     gdb, trace = load_gdb(sys.argv[1]), load_trace(sys.argv[2])
     both, apart = pairs(gdb, trace)
     grades, shown = collections.Counter(), collections.Counter()
-    compared = equal = wrong = 0
+    compared = equal = lies = 0
     for truth, ours in both:
         if truth.stack is None:
             continue
@@ -119,14 +128,14 @@ def main():
         if is_equal(truth, ours):
             equal += 1
             continue
-        wrong += ours.grade == "complete"
+        lies += is_lie(truth, ours)
         shown[ours.grade, ours.why] += 1
         if shown[ours.grade, ours.why] <= SHOWN:
             show(truth, ours)
     share = equal / compared if compared else 0
-    print("%d compared, %d equal (%.2f %%), wrong though complete %d; %s; apart %d of %d" % (
-        compared, equal, 100 * share, wrong, ", ".join("%s %d" % g for g in grades.most_common()), apart, len(gdb)))
-    return wrong > 0 or share < LEAST_EQUAL or apart > MOST_APART * len(gdb)
+    print("%d compared, %d equal (%.2f %%), lies %d; %s; apart %d of %d" % (
+        compared, equal, 100 * share, lies, ", ".join("%s %d" % g for g in grades.most_common()), apart, len(gdb)))
+    return lies > 0 or share < LEAST_EQUAL or apart > MOST_APART * len(gdb)
 
 
 if __name__ == "__main__":
