@@ -74,7 +74,7 @@ WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/workloads/%,$(WORKLOAD_SRC)
 	$(addprefix $(BUILD)/workloads/,$(VARIANTS)) \
 	$(if $(filter x86_64,$(MACHINE)),$(addprefix $(BUILD)/workloads/,libcet.so known site_probe walks $(NOBODIES)))
 
-.PHONY: all help deps demo workloads test unit unit-programs integration vm-test fuzz fuzz-programs fuzz-replay soak bench lint fmt \
+.PHONY: all help deps demo workloads test unit unit-programs integration vm-test fuzz fuzz-programs fuzz-replay soak bench bench-frames lint fmt \
 	install clean check-build-deps
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -200,6 +200,7 @@ $(BUILD)/unit/test_pressure: user/probe/relief.c
 $(BUILD)/unit/test_guard: user/guard/filter.c user/guard/privileges.c
 $(BUILD)/unit/test_guard: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
 $(BUILD)/unit/test_loader: user/probe/loader.c
+$(BUILD)/unit/test_kept: user/out/kept.c
 $(BUILD)/unit/test_latency: $(wildcard user/out/*.c)
 $(BUILD)/unit/test_latency: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs jansson)
 
@@ -400,6 +401,9 @@ BENCH_ENV = $(foreach v,ROUNDS PAIRS CURVE_ROUNDS CURVE_SECONDS RATES MEMLEAK,$(
 
 bench: all $(BUILD)/workloads/pairs $(BUILD)/bench/floor $(BUILD)/bench/pairs-fp ## what tracing costs, beside the peers (MEMLEAK=path)
 	@$(SUDO) env BUILD=$(BUILD) $(BENCH_ENV) tests/bench/run.sh
+
+bench-frames: all $(BUILD)/workloads/pairs $(BUILD)/bench/floor $(BUILD)/bench/pairs-fp ## what a frame of a stack costs
+	@$(SUDO) env BUILD=$(BUILD) $(BENCH_ENV) tests/bench/frames.sh
 
 install: all ## install below PREFIX (default /usr/local)
 	install -D -m 0755 $(BUILD)/alloctrace $(DESTDIR)$(PREFIX)/bin/alloctrace

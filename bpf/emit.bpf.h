@@ -55,8 +55,10 @@ static __always_inline bool tell_stack(struct call *call, __u32 frames)
 		e->stack_id = id;
 		return true;
 	}
-	if (stacks_full)
+	if (stacks_full) {
+		e->stack_id = call->walk.layout;
 		return false;
+	}
 	e->kind = WIRE_STACK;
 	e->wire_stack_layout = call->walk.layout;
 	e->stack_id = id;
@@ -66,7 +68,7 @@ static __always_inline bool tell_stack(struct call *call, __u32 frames)
 		stacks_full = true;
 	e->kind = kind;
 	e->size = size;
-	e->stack_id = told ? id : 0;
+	e->stack_id = told ? id : call->walk.layout;
 	return told;
 }
 

@@ -20,17 +20,19 @@ def write(target, name, data):
 
 # ---- records of the wire (bpf/event.h)
 
-VERSION = 2
-ALLOC, FREE, REALLOC, CREATE, TAKE, GIVE, DESTROY = range(1, 8)
+VERSION = 4
+ALLOC, FREE, REALLOC, CREATE, TAKE, GIVE, DESTROY, PRESSURE, STACK = range(1, 10)
+CALL_SITE, COMPLETE, TRUNCATED, GUESSED = range(4)
+EXACT = 1 << 63
 LANE, FORK, END, EXEC, SETTLE = range(0xF0, 0xF5)
 POOL = 0x7F0000001000
 
 
 def record(kind, ts, addr=0, size=0, old=0, pool=0, pid=7, tid=7, flags=0, function=0, stack=(0x401000,), latency=5,
-           align=0, weight=0, name=None):
+           align=0, weight=0, name=None, grade=CALL_SITE, why=0, stack_id=0):
     frames = 0 if kind == CREATE else len(stack)
-    head = struct.pack("<BBBBHHIIQQQQQQQQII16s", VERSION, kind, function, flags, frames, 0, pid, tid, ts, latency, size,
-                       align, addr, old, pool, weight, 0, 0, b"demo")
+    head = struct.pack("<BBBBHBBIIQQQQQQQQQII16s", VERSION, kind, function, flags, frames, grade, why, pid, tid, ts,
+                       latency, size, align, addr, old, pool, weight, stack_id, 0, 0, b"demo")
     tail = name.ljust(64, b"\0") if kind == CREATE else b"".join(struct.pack("<Q", word) for word in stack)
     whole = head + tail
     return struct.pack("<H", len(whole)) + whole
@@ -48,6 +50,15 @@ def give(ts, index, pool=POOL, tid=7):
     return record(GIVE, ts, addr=pool + 64 * index, pool=pool, tid=tid)
 
 
+def stack(number, *above, grade=COMPLETE, why=0):
+    """The caller of record()'s calls, and what is above it."""
+    return record(STACK, 90, size=3, stack=(0x401000, *above), stack_id=number, grade=grade, why=why)
+
+
+def along(ts, addr, number):
+    return record(ALLOC, ts, addr, 160, stack_id=number)
+
+
 def lane(op=0, bucket=70, count=3, pid=0):
     key = struct.pack("<8BIIQQII", op, 1, 1, 255, 0, 0, 0, 0, pid, 0, 0, 0, bucket, 0)
     value = struct.pack("<4Q14Q", count, 100 * count, 140, 64 * count, *range(14))
@@ -61,6 +72,7 @@ def events():
     yield "malloc-free", plain + malloc + free
     yield "free-unseen", plain + free
     yield "free-null", plain + record(FREE, 1) + record(FREE, 2, flags=8, latency=9)
+    yield "malloc-with-a-pool", plain + record(ALLOC, 100, 0x1000, 160, pool=POOL) + free
     yield "realloc", plain + malloc + record(REALLOC, 150, 0x2000, 320, old=0x1000) + record(FREE, 200, 0x2000)
     yield "realloc-late", plain + malloc + record(ALLOC, 170, 0x1000, 16, tid=8) + record(REALLOC, 160, 0x2000, 320, old=0x1000)
     yield "realloc-failed", plain + malloc + record(REALLOC, 150, 0, 1 << 62, old=0x1000, flags=1)
@@ -92,7 +104,15 @@ def events():
     yield "family", plain + malloc + bytes([FORK, 9]) + record(FREE, 120, 0x1000, pid=9) + bytes([END, 9, EXEC, 7]) + free
     yield "lanes", plain + lane() + lane(1, 80) + lane(2, 90, pid=9) + lane(3, 100) + lane()
     yield "lane-bucket", plain + lane(0, 2**32 - 1)
-    yield "other-version", plain + struct.pack("<H", 112) + b"\3" + malloc[3:]
+    yield "other-version", plain + malloc[:2] + b"\3" + malloc[3:]
+    yield "stacks", plain + stack(1, 21, 22) + along(100, 0x1000, 1) + stack(2, EXACT | 23, grade=TRUNCATED, why=5) + \
+        along(110, 0x2000, 2) + along(120, 0x3000, 1) + record(FREE, 200, 0x1000, stack_id=2)
+    yield "stack-unknown", plain + along(100, 0x1000, 3) + record(FREE, 200, 0x1000, stack=(), stack_id=4)
+    yield "stack-twice", plain + stack(1, 21) + stack(1, 22, 23, grade=GUESSED) + along(100, 0x1000, 1)
+    yield "stack-of-another-caller", plain + stack(1, 21) + record(ALLOC, 100, 0x1000, 8, stack=(0x402000,), stack_id=1)
+    yield "stack-empty", plain + record(STACK, 100, stack=(), stack_id=1) + record(STACK, 100)
+    yield "stack-grade", plain + stack(1, grade=4) + stack(1, why=11) + along(100, 0x1000, 1)
+    yield "pressure", plain + record(PRESSURE, 100, size=1, stack=()) + malloc + record(PRESSURE, 150, stack=()) + free
 
 
 # ---- names

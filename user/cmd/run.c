@@ -35,7 +35,15 @@ static void on_pressure(struct run *r, const struct event *e)
 		r->sink.ops->pressure(&r->sink, &change);
 }
 
-static void on_event(void *context, const struct event *e)
+/* The stack of a call is at hand from here on. What has become of it since it was walked is judged
+ * here and nowhere else: stack_cut. */
+static void find_stack(struct run *r, struct event *e)
+{
+	stacks_resolve(&r->stacks, e);
+	unwinder_judge(&r->unwinder, e);
+}
+
+static void on_event(void *context, struct event *e)
 {
 	struct run *r = context;
 	struct heap_note note;
@@ -45,10 +53,16 @@ static void on_event(void *context, const struct event *e)
 		on_pressure(r, e);
 		return;
 	}
+	if (e->kind == EVENT_STACK) {
+		stacks_add(&r->stacks, e);
+		return;
+	}
 	if (!r->pid_count || !r->timeline.watch)
 		symbolizer_add_process(r->symbolizer, (pid_t)e->pid);
+	find_stack(r, e);
 	if (!heap_apply(&r->heap, e, &note))
 		return;
+	stacks_count(&r->stacks, e);
 	if (e->kind == EVENT_POOL_CREATE && options_add_up(r->options))
 		measure_name_pool(&r->measure, e, note.row);
 	else if (e->kind == EVENT_POOL_CREATE)
@@ -129,6 +143,7 @@ static void fill_report(struct run *r, struct report *report, bool final)
 		.calibration = &r->measure.calibration,
 		.calls = r->totals,
 		.pressure = &r->pressure,
+		.stacks = r->options->stacks && !options_add_up(r->options) ? &r->stacks : NULL,
 		.events = r->heap.events + r->heap.ignored,
 		.late = r->late,
 		.late_ns = r->late_ns,

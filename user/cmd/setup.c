@@ -177,6 +177,7 @@ static int prepare(struct run *r)
 	if (heap_init(&r->heap))
 		return say(-ENOMEM, "out of memory", "");
 	unsent_init(&r->unsent, &r->heap);
+	stacks_init(&r->stacks);
 	strcpy(r->heap.only_pool, o->functions.pool_name);
 	r->heap.sample_bytes = o->sample_bytes;
 	timeline_init(&r->timeline, r->symbolizer, &r->heap);
@@ -388,6 +389,16 @@ static const char *preload_of(char *const *argv)
 	return NULL;
 }
 
+/* By the records of what it has mapped: /proc would be as good, and the records come nevertheless.
+ */
+static void know_mappings(struct run *r, pid_t pid)
+{
+	if (r->timeline.watch)
+		timeline_advance(&r->timeline, timeline_now());
+	else
+		symbolizer_add_process(r->symbolizer, pid);
+}
+
 /* The last moment before the command runs: if there is nothing to trace, it does not. */
 static int on_entered(void *context, pid_t pid)
 {
@@ -398,8 +409,10 @@ static int on_entered(void *context, pid_t pid)
 	if (!r->left_to_timers)
 		target_attach_ahead(&r->attacher, scope_of(r, pid), preload_of(r->options->argv));
 	/* It waits for us anyway: so its first stack is as good as its last. */
-	if (r->tables && !symbolizer_refresh(r->symbolizer, pid))
+	if (r->tables) {
+		know_mappings(r, pid);
 		unwinder_wait(&r->unwinder, TABLES_MS);
+	}
 	return announce(r, whom);
 }
 
@@ -481,6 +494,7 @@ void setup_undo(struct run *r)
 	measure_fini(&r->measure);
 	timeline_fini(&r->timeline);
 	unsent_fini(&r->unsent);
+	stacks_fini(&r->stacks);
 	heap_fini(&r->heap);
 	symbolizer_free(r->symbolizer);
 	signals_fini(&r->signals);

@@ -13,6 +13,7 @@
 #include "cmd/timeline.h"
 #include "cmd/unwinder.h"
 #include "core/pressure.h"
+#include "core/stack.h"
 #include "core/unsent.h"
 #include "out/sink.h"
 #include "probe/session.h"
@@ -35,6 +36,7 @@ struct run {
 	struct measure measure; /* of commands that add up */
 	struct unsent unsent;   /* pools of the others */
 	struct pressure pressure;
+	struct stacks stacks; /* that were told, of all processes */
 	struct run_info info;
 	const char *names[HEAP_MAX_CALLS];
 	struct utsname kernel;

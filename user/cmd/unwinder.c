@@ -2,9 +2,11 @@
 /* Which process has which rules where. */
 #include "cmd/unwinder.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/log.h"
 #include "core/stack.h"
 #include "sym/module.h"
 
@@ -110,6 +112,7 @@ static void take_rules(void *context, uint32_t id, const struct unwind_rules *ru
 	struct unwinder_file *file;
 
 	u->arrivals++;
+	u->rules += rules->count;
 	if (rules->count && unwind_pack(&pieces, rules, end))
 		u->refused++;
 	file = new_file(pieces.count, true);
@@ -240,12 +243,23 @@ static void tell_all(struct unwinder *u)
 
 /* ---- */
 
+static void say_when_done(struct unwinder *u)
+{
+	bool busy = tables_pending(u->tables);
+
+	if (u->busy && !busy)
+		log_debug("the unwind rules of %" PRIu64 " files are in: %" PRIu64, u->arrivals,
+			  u->rules);
+	u->busy = busy;
+}
+
 void unwinder_update(struct unwinder *u)
 {
 	if (!u->tables)
 		return;
 	tables_step(u->tables, take_rules, u);
 	tell_all(u);
+	say_when_done(u);
 }
 
 void unwinder_wait(struct unwinder *u, int ms)
@@ -253,8 +267,10 @@ void unwinder_wait(struct unwinder *u, int ms)
 	if (!u->tables)
 		return;
 	tell_all(u);
+	u->busy = tables_pending(u->tables);
 	tables_wait(u->tables, ms, take_rules, u);
 	tell_all(u);
+	say_when_done(u);
 }
 
 int unwinder_fd(const struct unwinder *u)

@@ -26,6 +26,8 @@ struct unwinder {
 	uint64_t seen;      /* the last change that has been looked at */
 	uint64_t arrivals;  /* files whose rules have come */
 	uint64_t arrivals_seen;
+	uint64_t rules;   /* in them */
+	bool busy;        /* files have been asked for */
 	uint64_t refused; /* files or mappings beyond what the kernel side can keep */
 };
 

@@ -135,12 +135,13 @@ struct event {
 	uint64_t base, chunk_size,
 		chunk_count; /* EVENT_POOL_CREATE alone; size is the region's bytes */
 	char comm[17];
-	char name[65];                    /* EVENT_POOL_CREATE: the pool's name */
-	enum event_grade grade;           /* of the stack */
-	enum event_why why;               /* it ends where it does */
-	uint64_t stack_id;                /* of an EVENT_STACK before; 0: the words here are all */
-	uint64_t layout;                  /* EVENT_STACK alone: the layout it was walked by, or 0 */
-	unsigned int frames;              /* words in stack */
+	char name[65];          /* EVENT_POOL_CREATE: the pool's name */
+	enum event_grade grade; /* of the stack */
+	enum event_why why;     /* it ends where it does */
+	uint64_t stack_id;      /* of an EVENT_STACK before; 0: the words here are all */
+	uint64_t layout;        /* the stack was walked by, of an EVENT_STACK and of an event that
+				   has all its words; 0: none */
+	unsigned int frames;    /* words in stack */
 	uint64_t stack[EVENT_MAX_FRAMES]; /* [0]: return address into the caller; 0: unknown */
 };
 

@@ -132,7 +132,7 @@ const char *stack_why_text(enum event_why why)
 	static const char *const texts[EVENT_NR_WHYS] = {
 		[EVENT_WHY_DEPTH] = "no more frames were asked for",
 		[EVENT_WHY_NO_LAYOUT] = "mappings not known yet",
-		[EVENT_WHY_NO_MAPPING] = "no known code",
+		[EVENT_WHY_NO_MAPPING] = "outside known code",
 		[EVENT_WHY_NO_TABLE] = "no unwind rules yet",
 		[EVENT_WHY_NO_RULE] = "an unwind rule that cannot be followed",
 		[EVENT_WHY_NO_INFO] = "no unwind rules",

@@ -85,10 +85,12 @@ void session_close_gate(struct session *s);
  * Hands the records that are in the ring to `take`, in order; the view lives during the call. 0:
  * the ring is empty; 1: there may be more, for after SESSION_DRAIN_MAX records the caller gets its
  * turn, however fast they come. Or a negative errno. Records that cannot be decoded are counted.
- * Changes of the level at which calls are sent come in between, as EVENT_PRESSURE.
+ * What is no call comes in between: changes of the level at which calls are sent, as
+ * EVENT_PRESSURE, and stacks, each before the first call that came along it. The view is the
+ * caller's to change: a call knows its stack by number, see core/stack.h.
  */
 #define SESSION_DRAIN_MAX 1024
-typedef void (*session_event_fn)(void *context, const struct event *e);
+typedef void (*session_event_fn)(void *context, struct event *e);
 int session_drain(struct session *s, session_event_fn take, void *context);
 
 /* The kernel side's counters, summed over the CPUs, as of now. */

@@ -264,6 +264,7 @@ int symbolizer_refresh(struct symbolizer *s, pid_t pid)
 	space_fini(&p->space);
 	p->space = snapshot.space;
 	p->complete = true;
+	p->serial = s->next_serial++;
 	return 0;
 }
 
@@ -408,6 +409,13 @@ static struct sym_stack answer_anew(struct symbolizer *s, const struct cache_key
 	if (cache_add(s->cache, key, frames, count, &answer))
 		s->losses.addresses++;
 	return answer;
+}
+
+uint64_t symbolizer_serial(struct symbolizer *s, pid_t pid)
+{
+	const struct process *p = process_find(s, pid);
+
+	return p ? p->serial << 32 ^ p->changed : 0; /* neither ever goes back */
 }
 
 struct sym_stack symbolizer_resolve(struct symbolizer *s, pid_t pid, uint64_t address,

@@ -99,6 +99,10 @@ void symbolizer_each_process(const struct symbolizer *s, symbolizer_process_fn f
 size_t symbolizer_unchanged(struct symbolizer *s, pid_t pid, uint64_t change,
 			    const uint64_t *addresses, size_t count);
 
+/* Changes whenever the answers for the process may: with what it has mapped, or when its number has
+ * passed to another one. 0: it is not known. */
+uint64_t symbolizer_serial(struct symbolizer *s, pid_t pid);
+
 /* The process whose children read the files; and whether a process is one of these. */
 pid_t symbolizer_keeper(const struct symbolizer *s);
 bool symbolizer_owns(const struct symbolizer *s, pid_t pid);
