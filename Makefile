@@ -38,11 +38,11 @@ CORE_SRC := $(wildcard user/core/*.c)
 USER_SRC := user/main.c $(wildcard user/cmd/*.c user/probe/*.c user/sym/*.c user/out/*.c user/guard/*.c)
 DEMO_SRC := $(wildcard user/demo/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
-WORKLOAD_SRC := $(filter-out %/cet_lib.c %/confined.c %/known.c %/site_probe.c %/lone.c %/nobody.c %/own_lib.c %/plugin.c %/walks.c %/walks_lib.c %.bpf.c,\
+WORKLOAD_SRC := $(filter-out %/cet_lib.c %/confined.c %/known.c %/site_probe.c %/unwind_print.c %/lone.c %/nobody.c %/own_lib.c %/plugin.c %/walks.c %/walks_lib.c %.bpf.c,\
 	$(wildcard tests/workloads/*.c))
 # Programs that are built once more, with other switches, and libraries.
 VARIANTS := prefixed-je prefixed-mi prefixed-tc prefixed-rjem otel-semaphores rust_names-mangled \
-	confined libarena.so libotel.so librust_names.so libplugin.so liblone.so libown.so libwalks-near.so libwalks-far.so
+	confined unwind_print libarena.so libotel.so librust_names.so libplugin.so liblone.so libown.so libwalks-near.so libwalks-far.so
 NOBODIES := libnobody-outside.so libnobody-data.so libnobody-junk.so libnobody-absolute.so
 
 C_FILES = $(shell git ls-files 'bpf/*.[ch]' 'user/**.[ch]' 'tests/**.[ch]' 2>/dev/null)
@@ -185,10 +185,14 @@ $(BUILD)/golden: $(wildcard tests/golden/*.c) $(call obj,$(wildcard user/out/*.c
 $(BUILD)/unit/test_pool: user/demo/pool.c
 $(BUILD)/unit/test_sym $(BUILD)/unit/test_sym_proc: $(wildcard user/sym/*.c user/guard/*.c)
 $(BUILD)/unit/test_sym $(BUILD)/unit/test_sym_proc: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf libseccomp libcap-ng) -liberty
+$(BUILD)/unit/test_unwind_rules: user/sym/unwind.c user/sym/cfi.c
+$(BUILD)/unit/test_unwind_rules: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf)
 $(BUILD)/unit/test_helper: $(wildcard user/guard/*.c)
 $(BUILD)/unit/test_helper: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
-$(BUILD)/unit/test_tables: user/sym/tables.c user/sym/tabling.c $(wildcard user/guard/*.c)
-$(BUILD)/unit/test_tables: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libelf libseccomp libcap-ng)
+$(BUILD)/unit/test_tables: $(addprefix user/sym/,tables.c tabling.c kept.c) $(wildcard user/guard/*.c)
+$(BUILD)/unit/test_tables_files $(BUILD)/unit/test_kept: $(addprefix user/sym/,tables.c tabling.c kept.c unwind.c) $(wildcard user/sym/cfi*.c user/guard/*.c)
+$(BUILD)/unit/test_tables $(BUILD)/unit/test_tables_files $(BUILD)/unit/test_kept: UNIT_LIBS = \
+	$(shell $(PKG_CONFIG) --libs libdw libelf libseccomp libcap-ng)
 $(BUILD)/unit/test_site: user/probe/site.c
 $(BUILD)/unit/test_site: UNIT_LIBS = -lZydis
 $(BUILD)/unit/test_hazard: user/probe/hazard.c user/sym/proc.c user/sym/regular.c
@@ -196,6 +200,7 @@ $(BUILD)/unit/test_hazard: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libbpf)
 $(filter $(BUILD)/unit/test_functions%,$(UNIT_TESTS)): user/probe/functions.c
 $(BUILD)/unit/test_options $(BUILD)/unit/test_options_functions: user/probe/functions.c user/cmd/options.c user/cmd/choose.c user/cmd/values.c
 $(BUILD)/unit/test_values: user/cmd/values.c
+$(BUILD)/unit/test_cache_dir: user/cmd/cache.c
 $(BUILD)/unit/test_pressure: user/probe/relief.c
 $(BUILD)/unit/test_guard: user/guard/filter.c user/guard/privileges.c
 $(BUILD)/unit/test_guard: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
@@ -328,6 +333,12 @@ $(BUILD)/workloads/confined: tests/workloads/confined.c user/guard/filter.c user
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -Iuser $(WORKLOAD_FLAGS) -MF $@.d -o $@ $(filter %.c,$^) -pthread \
 		$(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
 
+# What makes the rules of stack walks, as text.
+$(BUILD)/workloads/unwind_print: tests/workloads/unwind_print.c user/sym/unwind.c user/sym/cfi.c user/core/unwind.c Makefile
+	$(call say,WORK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -o $@ $(filter %.c,$^) $(LDFLAGS) $(shell $(PKG_CONFIG) --libs libdw libelf)
+
 workloads: $(WORKLOADS) ## build the programs that the tests trace
 	@$(MAKE) --no-print-directory $(addprefix $(BUILD)/workloads/,$(MATRIX))
 
@@ -339,7 +350,7 @@ can_fuzz = $(shell echo 'int LLVMFuzzerTestOneInput(void){return 0;}' | $(1) -fs
 # Undefined behaviour ends the run, conversions of too large numbers included, which "undefined" leaves out.
 FUZZ_FLAGS := -O1 -g -std=gnu11 -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer -Wall -Wextra $(PREFIX_MAP) -MMD -MP
-FUZZ_TARGETS := event json maps elf dwarf site answer
+FUZZ_TARGETS := event json maps elf dwarf site answer unwind
 fuzz_obj = $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(1))
 
 $(BUILD)/fuzz/obj/%.o: %.c Makefile
@@ -361,6 +372,8 @@ $(BUILD)/fuzz/fuzz_dwarf: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf)
 $(BUILD)/fuzz/fuzz_answer: $(call fuzz_obj,$(CORE_SRC) $(wildcard user/sym/*.c) \
 	$(addprefix user/probe/,object.c scan.c binary.c functions.c site.c) tests/fuzz/in_process.c)
 $(BUILD)/fuzz/fuzz_answer: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf) -liberty -lZydis
+$(BUILD)/fuzz/fuzz_unwind: $(call fuzz_obj,user/core/unwind.c user/sym/unwind.c user/sym/cfi.c)
+$(BUILD)/fuzz/fuzz_unwind: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf)
 $(BUILD)/fuzz/fuzz_site: $(call fuzz_obj,user/probe/site.c)
 $(BUILD)/fuzz/fuzz_site: FUZZ_LIBS = -lZydis
 

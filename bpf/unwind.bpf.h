@@ -12,13 +12,16 @@
  * there not above what is wanted. By arithmetic: a branch would be guessed wrongly every other
  * time, and would be two ways for the verifier. All numbers are far below 2^63.
  */
-#define SEARCH_STEP(at, step, last, KEY, wanted)                   \
-	do {                                                       \
-		__u64 next_ = (at) + (step);                       \
-		__s64 behind_ = (__s64)((last)-next_) >> 63;       \
-		__s64 above_ = (__s64)((wanted)-KEY(next_)) >> 63; \
-                                                                   \
-		(at) += (step) & ~(behind_ | above_);              \
+#define SEARCH_STEP(at, step, last, KEY, wanted)             \
+	do {                                                 \
+		__u64 next_ = (at) + (step);                 \
+		__s64 behind_ = (__s64)((last)-next_) >> 63; \
+		__s64 above_;                                \
+                                                             \
+		barrier_var(next_);                          \
+		above_ = (__s64)((wanted)-KEY(next_)) >> 63; \
+		(at) += (step) & ~(behind_ | above_);        \
+		barrier_var(at);                             \
 	} while (0)
 
 #define SEARCH_32(at, last, KEY, wanted)                \

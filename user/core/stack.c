@@ -13,12 +13,11 @@ void stacks_init(struct stacks *s)
 
 static bool drop(const void *key, void *value, void *context)
 {
-	struct stack *stack;
+	struct stack **slot = value;
 
 	(void)key;
 	(void)context;
-	memcpy(&stack, value, sizeof(stack));
-	free(stack);
+	free(*slot);
 	return false;
 }
 
@@ -44,16 +43,15 @@ static struct stack *copy_of(const struct event *e)
 
 void stacks_add(struct stacks *s, const struct event *e)
 {
-	struct stack *stack;
+	struct stack *stack, **slot;
 	bool fresh;
-	void *slot;
 
 	if (table_find(&s->by_id, &e->stack_id))
 		return;
 	stack = copy_of(e);
 	slot = stack ? table_insert(&s->by_id, &e->stack_id, &fresh) : NULL;
 	if (slot) {
-		memcpy(slot, &stack, sizeof(stack));
+		*slot = stack;
 		return;
 	}
 	free(stack);
@@ -63,13 +61,11 @@ void stacks_add(struct stacks *s, const struct event *e)
 /* The stack that the event says it came along; one that begins elsewhere is not it. */
 static const struct stack *stack_of(const struct stacks *s, const struct event *e)
 {
-	const void *slot = table_find(&s->by_id, &e->stack_id);
-	const struct stack *stack;
+	struct stack *const *slot = table_find(&s->by_id, &e->stack_id);
 
-	if (!slot)
+	if (!slot || (e->frames && e->stack[0] != (*slot)->words[0]))
 		return NULL;
-	memcpy(&stack, slot, sizeof(stack));
-	return e->frames && e->stack[0] != stack->words[0] ? NULL : stack;
+	return *slot;
 }
 
 void stacks_resolve(struct stacks *s, struct event *e)

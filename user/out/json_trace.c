@@ -2,17 +2,17 @@
 /* The trace as JSON lines: one object a call, its stack resolved. */
 #include "core/stack.h"
 #include "out/json.h"
-#include "out/kept.h"
+#include "out/rendered.h"
 
 struct state {
-	struct kept kept;
+	struct rendered rendered;
 };
 
 static void start(struct sink *s)
 {
 	struct state *state = s->state;
 
-	kept_init(&state->kept, KEPT_MOST_BYTES);
+	rendered_init(&state->rendered, RENDERED_MOST_BYTES);
 	json_start(s);
 }
 
@@ -20,7 +20,7 @@ static void fini(struct sink *s)
 {
 	struct state *state = s->state;
 
-	kept_fini(&state->kept);
+	rendered_fini(&state->rendered);
 }
 
 static const char *kind_name(const struct event *e)
@@ -98,13 +98,13 @@ static void write_stack(const struct sink *s, FILE *out, const struct event *e)
 static void write_line(struct sink *s, const struct event *e, json_t *own)
 {
 	struct state *state = s->state;
-	const struct kept_text *text;
+	const struct rendered_text *text;
 
 	if (!own || !e->frames || !e->stack[0]) {
 		json_line(s->out, own);
 		return;
 	}
-	text = kept_get(&state->kept, s, e, write_stack);
+	text = rendered_get(&state->rendered, s, e, write_stack);
 	fputc('{', s->out);
 	json_members(s->out, own);
 	fputc(',', s->out);

@@ -13,21 +13,21 @@
 #include "core/log.h"
 #include "core/stack.h"
 #include "out/books.h"
-#include "out/kept.h"
+#include "out/rendered.h"
 #include "out/location.h"
 #include "out/text.h"
 
 #define INDENT "\n                  "
 
 struct state {
-	struct kept kept;
+	struct rendered rendered;
 };
 
 static void start(struct sink *s)
 {
 	struct state *state = s->state;
 
-	kept_init(&state->kept, KEPT_MOST_BYTES);
+	rendered_init(&state->rendered, RENDERED_MOST_BYTES);
 	fprintf(s->out, "%12s %15s %-15s %-26s %15s %6s %-14s %9s  %s\n", "TIME(s)", "PID/TID",
 		"COMM", "CALL", "SIZE", "ALIGN", "ADDRESS", "LATENCY*", "LOCATION");
 	fputs("  * includes the probe's own cost; a pool's is measured inside the process\n",
@@ -163,7 +163,7 @@ static void write_latency(struct sink *s, const struct event *e)
 }
 
 static void write_kept(struct sink *s, const struct event *e, const struct heap_note *note,
-		       const struct kept_text *text)
+		       const struct rendered_text *text)
 {
 	size_t location = strlen(text->bytes);
 
@@ -177,14 +177,14 @@ static void write_origin(struct sink *s, const struct event *e, const struct hea
 {
 	bool of_pool = e->kind == EVENT_POOL_CREATE || e->kind == EVENT_POOL_DESTROY;
 	struct state *state = s->state;
-	const struct kept_text *text;
+	const struct rendered_text *text;
 
 	if (!e->frames || !e->stack[0]) {
 		fputs(of_pool ? "-" : "(unreadable stack)", s->out);
 		write_remarks(s, e, note);
 		return;
 	}
-	text = kept_get(&state->kept, s, e, write_both);
+	text = rendered_get(&state->rendered, s, e, write_both);
 	if (text) {
 		write_kept(s, e, note, text);
 		return;
@@ -219,7 +219,7 @@ static void fini(struct sink *s)
 {
 	struct state *state = s->state;
 
-	kept_fini(&state->kept);
+	rendered_fini(&state->rendered);
 }
 
 /* Marks the place: 0.412345 -- the ring is filling: … */

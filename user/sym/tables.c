@@ -9,6 +9,8 @@
  *   a worker that died: the file has no rules, and the next one finds another worker.
  * - One worker reads the files of one owner and no others, so that no file changes the rules of
  *   somebody else's.
+ * - All rules are kept, those of small files too: to read them from there takes a tenth of the time
+ *   or less, whatever the size (libc: 1 ms instead of 15, 150 rules: 0.05 instead of 0.5).
  */
 #include "sym/tables.h"
 
@@ -23,19 +25,24 @@
 
 #include "guard/helper.h"
 #include "guard/owner.h"
+#include "sym/kept.h"
 #include "sym/tabling.h"
 
-#define FILE_MS  60000 /* for a file */
-#define LOOK_MS  200   /* a worker that is late makes nothing readable */
-#define MIN_ROOM 64
+#define FILE_MS    60000 /* for a file */
+#define LOOK_MS    200   /* a worker that is late makes nothing readable */
+#define MIN_ROOM   64
+#define MAX_REUSED (1 << 20) /* rules whose memory is held */
 
 struct file {
 	uint32_t id;
 	int fd; /* ours */
+	bool keeps;
+	struct kept_key key; /* when it keeps */
 };
 
 struct tables {
 	struct helper *helper;
+	struct kept *kept; /* NULL: nothing is kept */
 	int always; /* readable at all times: there is something to do that nobody has to bring */
 	uint64_t failed;
 
@@ -65,13 +72,15 @@ struct tables *tables_new(int cache)
 	struct tables *t = calloc(1, sizeof(*t));
 	int err = -ENOMEM;
 
-	(void)cache;
 	if (!t)
 		goto out;
 	t->always = eventfd(1, EFD_CLOEXEC);
 	err = t->always < 0 ? -errno : 0;
 	if (!err)
 		t->helper = helper_start(&tabling_job, &err);
+	/* Last: the descriptor is no other process's. */
+	if (!err && cache >= 0)
+		t->kept = kept_open(cache, KEPT_MAX_BYTES);
 	if (!err)
 		return t;
 out:
@@ -89,6 +98,7 @@ void tables_free(struct tables *t)
 	free(t->files);
 	unwind_rules_fini(&t->rules);
 	helper_stop(t->helper);
+	kept_close(t->kept);
 	if (t->always >= 0)
 		close(t->always);
 	free(t);
@@ -140,13 +150,16 @@ static int reserve(struct tables *t)
 int tables_want(struct tables *t, uint32_t id, int fd)
 {
 	int err = reserve(t), own;
+	struct file *file;
 
 	if (err)
 		return err;
 	own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (own < 0)
 		return -errno;
-	t->files[t->count++] = (struct file){.id = id, .fd = own};
+	file = &t->files[t->count++];
+	*file = (struct file){.id = id, .fd = own};
+	file->keeps = t->kept && kept_identify(own, &file->key);
 	return 0;
 }
 
@@ -155,10 +168,12 @@ static struct file *current(struct tables *t)
 	return &t->files[t->first];
 }
 
+/* Their memory is for the next ones: most of what it costs to read kept ones is that it is new. */
 static void forget_rules(struct tables *t)
 {
-	unwind_rules_fini(&t->rules);
-	t->expected = 0;
+	if (t->rules.capacity > MAX_REUSED)
+		unwind_rules_fini(&t->rules);
+	t->rules.base = t->rules.count = t->expected = 0;
 	t->end = 0;
 }
 
@@ -209,10 +224,9 @@ static int take_head(struct tables *t, const struct tabling_answer *head)
 {
 	if (head->count > UNWIND_MAX_RULES)
 		return -EBADMSG;
-	t->rules.at = head->count ? malloc(head->count * sizeof(*t->rules.at)) : NULL;
-	if (head->count && !t->rules.at)
+	if (tabling_reserve(&t->rules, head->count))
 		return -ENOMEM;
-	t->rules.capacity = t->expected = head->count;
+	t->expected = head->count;
 	if (head->count) {
 		t->rules.base = head->base;
 		t->end = head->end;
@@ -242,13 +256,22 @@ static int take_part(struct tables *t, size_t len)
 	return 0;
 }
 
-/* All of them are there. */
-static bool make_sense(const struct tables *t)
+/* For the next run. The file must still be the one that it was when it was asked for. */
+static void keep(struct tables *t)
 {
-	const struct unwind_rules *r = &t->rules;
+	const struct file *file = current(t);
+	struct kept_key now;
 
-	return !r->count || (unwind_rules_valid(r) && t->end > r->base &&
-			     t->end - r->base > r->at[r->count - 1].address);
+	if (t->kept && file->keeps && t->rules.count && kept_identify(file->fd, &now) &&
+	    !memcmp(&now, &file->key, sizeof(now)))
+		(void)kept_write(t->kept, &now, &t->rules, t->end);
+}
+
+/* All that was asked for is there. */
+static void finish(struct tables *t, tables_take_fn take, void *context)
+{
+	keep(t);
+	hand_over(t, take, context);
 }
 
 /* What has come of the file that is under way; true: all of it has, or will never. */
@@ -265,11 +288,19 @@ static bool go_on(struct tables *t, tables_take_fn take, void *context)
 		if (!err)
 			return false;
 	}
-	if (err || !make_sense(t))
+	if (err || !tabling_makes_sense(&t->rules, t->end))
 		fail(t, take, context);
 	else
-		hand_over(t, take, context);
+		finish(t, take, context);
 	return true;
+}
+
+/* What an earlier run has kept of the first file. */
+static bool read_kept(struct tables *t)
+{
+	const struct file *file = current(t);
+
+	return t->kept && file->keeps && !kept_read(t->kept, &file->key, &t->rules, &t->end);
 }
 
 int tables_fd(const struct tables *t)
@@ -283,9 +314,15 @@ void tables_step(struct tables *t, tables_take_fn take, void *context)
 {
 	if (helper_fd(t->helper) >= 0 && !go_on(t, take, context))
 		return;
-	/* The worker has the next one while the caller does something with this one. */
-	while (tables_pending(t) && ask_first(t))
+	while (tables_pending(t)) {
+		if (read_kept(t)) { /* one at a time: it is not nothing */
+			hand_over(t, take, context);
+			return;
+		}
+		if (!ask_first(t))
+			return;
 		fail(t, take, context);
+	}
 }
 
 void tables_wait(struct tables *t, int ms, tables_take_fn take, void *context)

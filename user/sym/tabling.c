@@ -5,7 +5,9 @@
  */
 #include "sym/tabling.h"
 
+#include <errno.h>
 #include <libelf.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,6 +36,18 @@ static void read_rules(struct tabling *t, uint32_t id, int fd)
 	if (elf && unwind_read(elf, &t->rules, &t->end))
 		unwind_rules_fini(&t->rules);
 	elf_end(elf);
+}
+
+int tabling_reserve(struct unwind_rules *r, size_t count)
+{
+	if (count <= r->capacity)
+		return 0;
+	unwind_rules_fini(r);
+	r->at = malloc(count * sizeof(*r->at));
+	if (!r->at)
+		return -ENOMEM;
+	r->capacity = count;
+	return 0;
 }
 
 static size_t put_part(const struct tabling *t, size_t first, unsigned char *bytes)

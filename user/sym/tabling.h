@@ -11,9 +11,10 @@
 #ifndef ALLOCTRACE_SYM_TABLING_H
 #define ALLOCTRACE_SYM_TABLING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-#include "bpf/unwind.h"
+#include "core/unwind.h"
 #include "guard/helper.h"
 
 struct tabling_question {
@@ -30,6 +31,16 @@ struct tabling_answer {
 #define TABLING_PART                                          \
 	((HELPER_MAX_BYTES - sizeof(struct tabling_answer)) / \
 	 sizeof(struct unwind_rule)) /* rules in an answer, at most */
+
+/* Room for so many rules, whatever was there before. 0 or -ENOMEM. */
+int tabling_reserve(struct unwind_rules *r, size_t count);
+
+/* What somebody else has told us: rules, and all of them below an end. */
+static inline bool tabling_makes_sense(const struct unwind_rules *r, uint64_t end)
+{
+	return !r->count || (unwind_rules_valid(r) && end > r->base &&
+			     end - r->base > r->at[r->count - 1].address);
+}
 
 /* For helper_start. */
 extern const struct helper_job tabling_job;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* By process and number of the stack. When there is too much of it, all is dropped: what is needed
  * comes back at once, and nobody has to know how old anything is. */
-#include "out/kept.h"
+#include "out/rendered.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,24 +20,23 @@ struct key {
 
 _Static_assert(sizeof(struct key) == 24, "a key has no padding");
 
-void kept_init(struct kept *k, size_t most)
+void rendered_init(struct rendered *k, size_t most)
 {
-	*k = (struct kept){.most = most};
-	table_init(&k->texts, sizeof(struct key), sizeof(struct kept_text *), TEXTS_MAX);
+	*k = (struct rendered){.most = most};
+	table_init(&k->texts, sizeof(struct key), sizeof(struct rendered_text *), TEXTS_MAX);
 }
 
 static bool drop(const void *key, void *value, void *context)
 {
-	struct kept_text *text;
+	struct rendered_text **slot = value;
 
 	(void)key;
 	(void)context;
-	memcpy(&text, value, sizeof(text));
-	free(text);
+	free(*slot);
 	return false;
 }
 
-void kept_fini(struct kept *k)
+void rendered_fini(struct rendered *k)
 {
 	table_sweep(&k->texts, drop, NULL);
 	table_fini(&k->texts);
@@ -59,9 +58,9 @@ static bool make_key(struct key *key, const struct sink *s, const struct event *
 	return true;
 }
 
-static struct kept_text *text_of(const struct sink *s, const struct event *e, kept_write_fn write)
+static struct rendered_text *text_of(const struct sink *s, const struct event *e, rendered_write_fn write)
 {
-	struct kept_text *text = NULL;
+	struct rendered_text *text = NULL;
 	char *bytes = NULL;
 	size_t length = 0;
 	FILE *out = open_memstream(&bytes, &length);
@@ -79,41 +78,38 @@ static struct kept_text *text_of(const struct sink *s, const struct event *e, ke
 	return text;
 }
 
-static const struct kept_text *keep(struct kept *k, const struct key *key, struct kept_text *text)
+static const struct rendered_text *keep(struct rendered *k, const struct key *key, struct rendered_text *text)
 {
+	struct rendered_text **slot;
 	bool fresh;
-	void *slot;
 
 	if (k->bytes + text->length > k->most || k->texts.count == k->texts.cap) {
 		size_t most = k->most;
 
-		kept_fini(k);
-		kept_init(k, most);
+		rendered_fini(k);
+		rendered_init(k, most);
 	}
 	slot = table_insert(&k->texts, key, &fresh);
 	if (!slot) {
 		free(text);
 		return NULL;
 	}
-	memcpy(slot, &text, sizeof(text));
+	*slot = text;
 	k->bytes += text->length;
 	return text;
 }
 
-const struct kept_text *kept_get(struct kept *k, const struct sink *s, const struct event *e,
-				 kept_write_fn write)
+const struct rendered_text *rendered_get(struct rendered *k, const struct sink *s, const struct event *e,
+				 rendered_write_fn write)
 {
-	struct kept_text *text;
+	struct rendered_text *text, *const *slot;
 	struct key key;
-	const void *slot;
 
 	if (!make_key(&key, s, e))
 		return NULL;
 	slot = table_find(&k->texts, &key);
-	if (slot) {
-		memcpy(&text, slot, sizeof(text));
-		return text;
-	}
+	if (slot)
+		return *slot;
 	text = text_of(s, e, write);
 	return text ? keep(k, &key, text) : NULL;
 }

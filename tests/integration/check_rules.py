@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""unwind_rules.py PRINTER FILE…: every row of `readelf --debug-dump=frames-interp` against the rules that PRINTER makes
+"""check_rules.py PRINTER FILE…: every row of `readelf --debug-dump=frames-interp` against the rules that PRINTER makes
 of the file: where it begins, the CFA, rbp and the return address. Prints how many rows were compared, and the first that
 differ; exit 1 if one does. readelf prints "exp" for every expression: which ones a function has is read from
 `--debug-dump=frames`, and the rule must be what one of them says."""
@@ -123,20 +123,32 @@ def expected(values, texts):
     return {(STOP, 0, SAME, 0) if c[0] == STOP else c + f for c in cfas for f in fps}
 
 
+def borders(functions):
+    """Where a function ends and no other one goes on."""
+    found, reached = [], 0
+    for start, end in sorted(functions):
+        if start > reached and reached:
+            found.append(reached)
+        reached = max(reached, end)
+    return found + [reached]
+
+
 def compare(printer, path):
     told = [line.split() for line in subprocess.run([printer, path], stdout=subprocess.PIPE, check=True).stdout.decode().splitlines()]
     addresses = [int(line[0], 16) for line in told]
     rules = [tuple(int(word) for word in line[1:]) for line in told]
     texts, nothing = expressions(path), {"cfa": set(), "rbp": set(), "ra": set()}
     count = wrong = 0
-    ends, starts, seen = set(), set(), set()
+    functions, believed = set(), set() # those of .eh_frame are believed first
     begins = set(addresses)
     for section, fde, address, values in rows(path):
-        if section == ".debug_frame" and ".eh_frame" in seen or not fde["start"] or not fde["start"] <= address < fde["end"]:
+        if not fde["start"] or not fde["start"] <= address < fde["end"]:
             continue
-        seen.add(section)
-        starts.add(fde["start"])
-        ends.add(fde["end"])
+        if section == ".debug_frame" and any(start < fde["end"] and fde["start"] < end for start, end in believed):
+            continue
+        if section == ".eh_frame":
+            believed.add((fde["start"], fde["end"]))
+        functions.add((fde["start"], fde["end"]))
         own, common = texts.get((section, fde["at"]), nothing), texts.get((section, fde["cie"]), nothing)
         wanted = expected(values, {name: own[name] | common[name] for name in own})
         at = bisect.bisect_right(addresses, address) - 1
@@ -147,12 +159,12 @@ def compare(printer, path):
                 print(f"{path}: {address:#x} {values}: {rules[at] if at >= 0 else None}, not {wanted}")
         # Nothing but rows of readelf's and ends of functions begins a rule.
         begins.discard(address)
-    for end in ends - starts:
+    for end in borders(functions)[:-1]: # the last one may be that of all code
         at = bisect.bisect_right(addresses, end) - 1
-        if rules[at][0] != NONE and addresses[at] >= end:
+        if rules[at][0] != NONE:
             print(f"{path}: {end:#x} is described by nobody, but the rule is {rules[at]}")
             wrong += 1
-    for address in begins - ends:
+    for address in begins - {end for _, end in functions}:
         print(f"{path}: {address:#x} begins a rule, but no row")
         wrong += 1
     print(f"{count} rows, {len(rules)} rules, {wrong} differ: {path}")
