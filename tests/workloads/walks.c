@@ -427,6 +427,7 @@ static void stepped(int signal, siginfo_t *info, void *context)
 {
 	(void)signal, (void)info, (void)context;
 	take(7050);
+	AND_RETURN();
 }
 
 static OWN unsigned int leaf(unsigned int n)
