@@ -370,7 +370,7 @@ $(BUILD)/fuzz/fuzz_dwarf: $(call fuzz_obj,$(CORE_SRC) $(addprefix user/sym/,\
 	image.c debuginfo.c separate.c symtab.c strings.c demangle.c names.c arena.c ranges.c regular.c))
 $(BUILD)/fuzz/fuzz_dwarf: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf) -liberty
 $(BUILD)/fuzz/fuzz_answer: $(call fuzz_obj,$(CORE_SRC) $(wildcard user/sym/*.c) \
-	$(addprefix user/probe/,object.c scan.c binary.c functions.c site.c) tests/fuzz/in_process.c)
+	$(addprefix user/probe/,object.c scan.c binary.c functions.c site.c) user/guard/owner.c tests/fuzz/in_process.c)
 $(BUILD)/fuzz/fuzz_answer: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf) -liberty -lZydis
 $(BUILD)/fuzz/fuzz_unwind: $(call fuzz_obj,user/core/unwind.c user/sym/unwind.c user/sym/cfi.c)
 $(BUILD)/fuzz/fuzz_unwind: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cmd/cache.h"
 #include "core/log.h"
 #include "guard/privileges.h"
 
@@ -19,7 +20,8 @@ int rights_split(struct run *r)
 	else
 		r->scanner = scanner_new(&r->options->functions, &err);
 	if (!err && by_rules) {
-		r->tables = tables_new(-1);
+		r->kept_rules = cache_open_dir("unwind");
+		r->tables = tables_new(r->kept_rules);
 		err = r->tables ? 0 : errno ? -errno : -ENOMEM;
 	}
 	if (err)

@@ -461,7 +461,7 @@ int setup_run(struct run *r, struct options *o)
 {
 	int err;
 
-	*r = (struct run){.options = o, .signals.fd = -1};
+	*r = (struct run){.options = o, .signals.fd = -1, .kept_rules = -1};
 	err = check_targets(o);
 	if (err)
 		return err;
@@ -488,6 +488,8 @@ void setup_undo(struct run *r)
 	sink_fini(&r->sink);
 	unwinder_fini(&r->unwinder);
 	tables_free(r->tables);
+	if (r->kept_rules >= 0)
+		close(r->kept_rules);
 	target_attacher_fini(&r->attacher);
 	scanner_free(r->scanner);
 	session_free(r->session);

@@ -26,6 +26,7 @@ struct run {
 	struct signals signals;
 	struct symbolizer *symbolizer;
 	struct scanner *scanner;
+	int kept_rules;        /* the directory for those that are kept; -1: none */
 	struct tables *tables; /* NULL: whole stacks are not asked for */
 	struct heap heap;
 	struct timeline timeline;

@@ -137,9 +137,11 @@ static void take_rules(void *context, uint32_t id, const struct unwind_rules *ru
 
 static void add_map(struct unwinder *u, struct unwind_layout *layout, const struct unwind_map *map)
 {
+	if (map->start >= map->end)
+		return;
 	if (layout->count == UNWIND_MAX_MAPS)
 		u->refused++;
-	else if (map->start < map->end)
+	else
 		layout->maps[layout->count++] = *map;
 }
 
@@ -154,10 +156,13 @@ static bool find_bias(const struct space_mapping *m, uint64_t *bias)
 	return true;
 }
 
+/* Code before, between and behind the pieces has no rules. */
 static void add_pieces(struct unwinder *u, struct unwind_layout *layout,
 		       const struct space_mapping *m, const struct unwinder_file *file,
 		       uint64_t bias)
 {
+	struct unwind_map rest = {.start = m->start, .end = m->end, .table = UNWIND_NO_RULES};
+
 	for (size_t i = 0; i < file->count; i++) {
 		const struct file_piece *p = &file->pieces[i];
 		uint64_t start = p->start + bias, end = p->end + bias;
@@ -169,8 +174,15 @@ static void add_pieces(struct unwinder *u, struct unwind_layout *layout,
 			.shift = p->shift,
 		};
 
+		if (map.start >= map.end)
+			continue;
+		rest.end = map.start;
+		add_map(u, layout, &rest);
 		add_map(u, layout, &map);
+		rest.start = map.end;
+		rest.end = m->end;
 	}
+	add_map(u, layout, &rest);
 }
 
 /* Adds one mapping; false while it is not known what is to be said of it. */
@@ -181,7 +193,8 @@ static bool add_mapping(struct unwinder *u, struct unwind_layout *layout,
 	struct unwind_map map = {.start = m->start, .end = m->end, .table = UNWIND_NO_RULES};
 	uint64_t bias;
 
-	if (!strcmp(module_path(m->module), "[uprobes]"))
+	/* The page of [vsyscall] lies in the kernel's half, where the search does not look. */
+	if (m->start >> 63 || !strcmp(module_path(m->module), "[uprobes]"))
 		return true;
 	file = get_file(u, m->module);
 	if (file && file->known && file->count && find_bias(m, &bias)) {

@@ -58,7 +58,8 @@ static bool make_key(struct key *key, const struct sink *s, const struct event *
 	return true;
 }
 
-static struct rendered_text *text_of(const struct sink *s, const struct event *e, rendered_write_fn write)
+static struct rendered_text *text_of(const struct sink *s, const struct event *e,
+				     rendered_write_fn write)
 {
 	struct rendered_text *text = NULL;
 	char *bytes = NULL;
@@ -78,7 +79,8 @@ static struct rendered_text *text_of(const struct sink *s, const struct event *e
 	return text;
 }
 
-static const struct rendered_text *keep(struct rendered *k, const struct key *key, struct rendered_text *text)
+static const struct rendered_text *keep(struct rendered *k, const struct key *key,
+					struct rendered_text *text)
 {
 	struct rendered_text **slot;
 	bool fresh;
@@ -99,8 +101,8 @@ static const struct rendered_text *keep(struct rendered *k, const struct key *ke
 	return text;
 }
 
-const struct rendered_text *rendered_get(struct rendered *k, const struct sink *s, const struct event *e,
-				 rendered_write_fn write)
+const struct rendered_text *rendered_get(struct rendered *k, const struct sink *s,
+					 const struct event *e, rendered_write_fn write)
 {
 	struct rendered_text *text, *const *slot;
 	struct key key;

@@ -11,7 +11,8 @@
 #include "core/table.h"
 #include "out/sink.h"
 
-#define RENDERED_MOST_BYTES (64U << 20) /* of text; beyond that all of it is dropped, and made anew */
+#define RENDERED_MOST_BYTES \
+	(64U << 20) /* of text; beyond that all of it is dropped, and made anew */
 
 struct rendered_text {
 	size_t length;
@@ -34,7 +35,7 @@ void rendered_fini(struct rendered *k); /* zeros are allowed */
  * The text of the event's stack, by `write` the first time; it lives until the next call. NULL: it
  * is not to be kept, since the stack has no number, or memory is out.
  */
-const struct rendered_text *rendered_get(struct rendered *k, const struct sink *s, const struct event *e,
-				 rendered_write_fn write);
+const struct rendered_text *rendered_get(struct rendered *k, const struct sink *s,
+					 const struct event *e, rendered_write_fn write);
 
 #endif
