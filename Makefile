@@ -14,6 +14,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 BUILD := build
 JOBS := $(shell nproc 2>/dev/null || echo 1)
 Q := $(if $(V),,@)
+comma := ,
 say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)')
 
 # DEBUG=1: no optimization; SAN=1: address and undefined-behaviour sanitizers; WERROR=1: warnings are errors.
@@ -37,11 +38,11 @@ CORE_SRC := $(wildcard user/core/*.c)
 USER_SRC := user/main.c $(wildcard user/cmd/*.c user/probe/*.c user/sym/*.c user/out/*.c user/guard/*.c)
 DEMO_SRC := $(wildcard user/demo/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
-WORKLOAD_SRC := $(filter-out %/cet_lib.c %/confined.c %/known.c %/site_probe.c %/unwind_print.c %/lone.c %/nobody.c %/own_lib.c %/plugin.c %.bpf.c,\
+WORKLOAD_SRC := $(filter-out %/cet_lib.c %/confined.c %/known.c %/site_probe.c %/unwind_print.c %/lone.c %/nobody.c %/own_lib.c %/plugin.c %/walks.c %/walks_lib.c %.bpf.c,\
 	$(wildcard tests/workloads/*.c))
 # Programs that are built once more, with other switches, and libraries.
 VARIANTS := prefixed-je prefixed-mi prefixed-tc prefixed-rjem otel-semaphores rust_names-mangled \
-	confined unwind_print libarena.so libotel.so librust_names.so libplugin.so liblone.so libown.so
+	confined unwind_print libarena.so libotel.so librust_names.so libplugin.so liblone.so libown.so libwalks-near.so libwalks-far.so
 NOBODIES := libnobody-outside.so libnobody-data.so libnobody-junk.so libnobody-absolute.so
 
 C_FILES = $(shell git ls-files 'bpf/*.[ch]' 'user/**.[ch]' 'tests/**.[ch]' 2>/dev/null)
@@ -53,8 +54,8 @@ MATRIX = matrix-late \
 	$(call can_link,musl-gcc,-static,matrix-musl) \
 	$(call can_link,$(CC),-ljemalloc,matrix-jemalloc prefixed-jemalloc) \
 	$(if $(MIMALLOC),prefixed-mimalloc) $(if $(TCMALLOC),prefixed-tcmalloc) \
-	$(if $(shell command -v $(CXX)),matrix-cpp) \
-	$(if $(shell command -v rustc),matrix-rust matrix-rust-stripped)
+	$(if $(shell command -v $(CXX)),matrix-cpp walk-cpp) \
+	$(if $(shell command -v rustc),matrix-rust matrix-rust-stripped walk-rust)
 # The libraries themselves: what their -dev packages would bring is not needed.
 MIMALLOC = $(firstword $(foreach l,libmimalloc.so.2 libmimalloc.so.3,$(call can_link,$(CC),-l:$(l),-l:$(l))))
 TCMALLOC = $(call can_link,$(CC),-l:libtcmalloc_minimal.so.4,-l:libtcmalloc_minimal.so.4)
@@ -71,7 +72,7 @@ PROGRAMS := $(BUILD)/alloctrace $(BUILD)/pool-demo
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/workloads/%,$(WORKLOAD_SRC)) \
 	$(addprefix $(BUILD)/workloads/,$(VARIANTS)) \
-	$(if $(filter x86_64,$(MACHINE)),$(addprefix $(BUILD)/workloads/,libcet.so known site_probe $(NOBODIES)))
+	$(if $(filter x86_64,$(MACHINE)),$(addprefix $(BUILD)/workloads/,libcet.so known site_probe walks $(NOBODIES)))
 
 .PHONY: all help deps demo workloads test unit unit-programs integration vm-test fuzz fuzz-programs fuzz-replay soak bench bench-frames lint fmt \
 	install clean check-build-deps
@@ -221,6 +222,11 @@ $(BUILD)/workloads/%: tests/workloads/%.c Makefile
 	$(call say,WORK,$@)
 	$(call work,$(CC),-pthread)
 
+# A function is looked for when it is called for the first time.
+$(BUILD)/workloads/walks: tests/workloads/walks.c Makefile
+	$(call say,WORK,$@)
+	$(call work,$(CC),-pthread -Wl$(comma)-z$(comma)lazy)
+
 # What -k walks: some frames of its own.
 $(BUILD)/workloads/stress: WORKLOAD_FLAGS += -fno-omit-frame-pointer
 
@@ -244,11 +250,11 @@ $(BUILD)/workloads/matrix-jemalloc: tests/workloads/matrix.c Makefile
 	$(call say,WORK,$@)
 	$(call work,$(CC),-ljemalloc)
 
-$(BUILD)/workloads/matrix-cpp: tests/workloads/matrix_cpp.cc Makefile
+$(BUILD)/workloads/%-cpp: tests/workloads/%_cpp.cc Makefile
 	$(call say,WORK,$@)
 	$(Q)mkdir -p $(@D) && $(CXX) -std=c++17 $(WORKLOAD_FLAGS) -o $@ $<
 
-$(BUILD)/workloads/matrix-rust: tests/workloads/matrix_rust.rs Makefile
+$(BUILD)/workloads/%-rust: tests/workloads/%_rust.rs Makefile
 	$(call say,WORK,$@)
 	$(Q)mkdir -p $(@D) && rustc --edition 2021 -O -g --remap-path-prefix=$(CURDIR)=. -o $@ $<
 
@@ -281,6 +287,11 @@ as_library = $(Q)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE -fno-builtin $
 	-MF $@.d -o $@ $< $(1)
 
 $(BUILD)/workloads/libown.so: tests/workloads/own_lib.c Makefile
+	$(call say,WORK,$@)
+	$(call as_library)
+
+$(BUILD)/workloads/libwalks-far.so: WORKLOAD_FLAGS += -DFRAME=300
+$(BUILD)/workloads/libwalks-near.so $(BUILD)/workloads/libwalks-far.so: tests/workloads/walks_lib.c Makefile
 	$(call say,WORK,$@)
 	$(call as_library)
 

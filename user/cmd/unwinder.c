@@ -154,14 +154,10 @@ static bool find_bias(const struct space_mapping *m, uint64_t *bias)
 {
 	uint64_t address;
 
-	/* The first page of a mapping may hold the end of another segment. */
-	for (uint64_t offset = 0; offset < m->end - m->start; offset += 4095) {
-		if (!module_address(m->module, m->offset + offset, &address))
-			continue;
-		*bias = m->start + offset - address;
-		return true;
-	}
-	return false;
+	if (!module_code(m->module, m->offset, m->end - m->start, &address))
+		return false;
+	*bias = m->start - address;
+	return true;
 }
 
 /* Code before, between and behind the pieces has no rules. */
@@ -299,12 +295,13 @@ void unwinder_judge(const struct unwinder *u, struct event *e)
 	uint64_t addresses[EVENT_MAX_FRAMES];
 	size_t good;
 
-	if (!u->tables || e->frames < 2 || !e->layout)
+	if (!u->tables || !e->layout)
 		return;
 	for (unsigned int i = 0; i < e->frames; i++)
 		addresses[i] = event_frame_address(e, i) - event_frame_is_return(e, i);
 	good = symbolizer_unchanged(u->symbolizer, (pid_t)e->pid, e->layout, addresses, e->frames);
-	/* The first one that is not good is itself an address that was found by good ones. */
-	if (good + 1 < e->frames)
+	/* The first one that is not good is itself an address that was found by good ones; how it
+	 * went on from there was not, even if it did not go on. */
+	if (good < e->frames)
 		stack_cut(e, (unsigned int)good + 1);
 }

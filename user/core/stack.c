@@ -103,7 +103,7 @@ void stack_cut(struct event *e, unsigned int frames)
 {
 	if (!frames)
 		frames = 1;
-	if (frames >= e->frames)
+	if (frames > e->frames || e->grade == EVENT_CALL_SITE)
 		return;
 	e->frames = frames;
 	e->why = EVENT_WHY_CHANGED;

@@ -47,8 +47,8 @@ void stacks_resolve(struct stacks *s, struct event *e);
  * was made is none. */
 void stacks_count(struct stacks *s, const struct event *e);
 
-/* Ends the event's stack behind its first `frames` words, at least one: what lay above was walked
- * by mappings that had changed. */
+/* Ends the event's stack behind its first `frames` words, at least one: what lay above, or that
+ * nothing did, was found by mappings that had changed. */
 void stack_cut(struct event *e, unsigned int frames);
 
 /* In a few words that stay, for people and for JSON ("truncated", "no unwind rules"); NULL for

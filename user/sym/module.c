@@ -142,6 +142,20 @@ bool module_address(const struct module *m, uint64_t offset, uint64_t *address)
 	return false;
 }
 
+bool module_code(const struct module *m, uint64_t offset, uint64_t size, uint64_t *address)
+{
+	/* A mapping begins and ends with a page, and those may hold bytes of other segments. */
+	for (size_t i = 0; i < m->segment_count && m->segments[i].executable; i++) {
+		const struct image_segment *s = &m->segments[i];
+
+		if (offset >= s->offset + s->file_size || s->offset >= offset + size)
+			continue;
+		*address = offset - s->offset + s->address;
+		return true;
+	}
+	return false;
+}
+
 static uint64_t now_ms(void)
 {
 	struct timespec ts;

@@ -41,6 +41,10 @@ bool module_is_same(const struct module *a, const struct module *b);
 /* The ELF address of an offset in the file, by the program headers; false when none covers it. */
 bool module_address(const struct module *m, uint64_t offset, uint64_t *address);
 
+/* The same of the first of `size` bytes that are mapped as code, even if that one belongs to no
+ * executable segment, but shares a page with it. */
+bool module_code(const struct module *m, uint64_t offset, uint64_t size, uint64_t *address);
+
 /*
  * The frames at an ELF address, innermost first, at least one; with `is_return` of the call before
  * it. Everything is set but module_offset; strings belong to `names`. The first call reads debug
