@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # What a frame of a whole stack costs in the kernel: malloc/free pairs at a depth of 20 under alloctrace with stacks and
-# without, beside programs at the same sites that do nothing but call the kernel's bpf_get_stack, in one run. Rounds are
-# interleaved and medians are printed. A pair has two stacks: one when malloc has returned, one when free is entered.
+# without, beside programs at the same sites that do nothing but call the kernel's bpf_get_stack, in one run. What is
+# compared is the time that the kernel counts for the programs themselves (kernel.bpf_stats_enabled), so that neither the
+# trap nor who else is at work is in it. Rounds are interleaved and medians are printed. A pair has two stacks: one when
+# malloc has returned, one when free is entered.
 #
 #	ROUNDS=7 PAIRS=20000 DEPTH=20
 #
@@ -12,7 +14,7 @@ here=$(dirname "$0")
 build=${BUILD:-build}
 rounds=${ROUNDS:-7} pairs=${PAIRS:-20000} depth=${DEPTH:-20}
 ours=(none rules none-fp fp)
-tools=(untraced floor "${ours[@]}" get_stack get_stack-fp)
+tools=(floor "${ours[@]}" get_stack get_stack-fp)
 declare -A lossy frames
 read -r load _ </proc/loadavg
 
@@ -26,7 +28,30 @@ count_frames() {
 		"$work/frames.json"
 }
 
-price() { median <"$work/$1.ns"; }
+price() { median <"$work/$1.run"; }
+
+# What the kernel has counted so far for the programs that take stacks, or would.
+run_ns() {
+	bpftool prog show -j |
+		jq '[.[] | select(.name | IN("leave", "enter_free", "stack", "nothing")) | .run_time_ns // 0] | add // 0'
+}
+
+# watch TOOL: one run of the workload; its price is the time of the programs, in ns a pair.
+watch() {
+	local program=$program before after
+	[[ $1 != *fp ]] || program=$build/bench/pairs-fp
+	before=$(run_ns)
+	start "$pairs" "$depth" && attach "$1" || return
+	exec 8>&-
+	hear ns/pair || return
+	after=$(run_ns)
+	finish "$1" || return
+	awk -v ns=$((after - before)) -v n="$pairs" 'BEGIN {print ns / n}' >>"$work/$1.run"
+}
+
+was_enabled=$(sysctl -n kernel.bpf_stats_enabled)
+trap 'sysctl -qw kernel.bpf_stats_enabled="$was_enabled"; cleanup' EXIT
+sysctl -qw kernel.bpf_stats_enabled=1
 
 row() {
 	local with=$1 without=$2 count=$3
@@ -44,7 +69,7 @@ frames[fp]=$(count_frames "$build/bench/pairs-fp" fp)
 
 for ((round = 1; round <= rounds; round++)); do
 	for tool in "${tools[@]}"; do
-		measure "$tool" || { echo "$tool: $why" >&2; cat "$work/err" >&2; exit 1; }
+		watch "$tool" || { echo "$tool: $why" >&2; cat "$work/err" >&2; exit 1; }
 	done
 done
 printf '%-14s %12s %12s %7s %14s\n' STACKS 'ns/PAIR' 'WITHOUT' FRAMES 'ns/FRAME'
@@ -54,7 +79,6 @@ row get_stack floor "${frames[rules]}"
 row get_stack-fp floor "${frames[fp]}"
 printf '%s rounds of %s pairs; get_stack finds one or two frames where there are no frame pointers, but is counted as if it had all\n' \
 	"$rounds" "$pairs"
-check_quiet
 for tool in "${!lossy[@]}"; do
 	echo "$tool lost events in ${lossy[$tool]} of its runs"
 done
