@@ -33,7 +33,8 @@ static __always_inline bool is_helper(__u32 tgid)
 	__u32 parent = task->real_parent->tgid;
 
 	return tgid == config_helpers[0] || tgid == config_helpers[1] ||
-	       parent == config_helpers[0] || parent == config_helpers[1];
+	       parent == config_helpers[0] || parent == config_helpers[1] ||
+	       (config_helpers[2] && (tgid == config_helpers[2] || parent == config_helpers[2]));
 }
 
 static __always_inline bool filter_task(__u64 pid_tgid)

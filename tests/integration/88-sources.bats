@@ -4,8 +4,12 @@
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # filters of jq; every test is a subshell; status is the helpers'
 load helpers
 
+# Files outside the test's own directory.
+placed=()
+
 teardown() {
 	[ -z "${held:-}" ] || rm -rf "/tmp/perf-$held.map"
+	rm -f "${placed[@]}"
 	end_started
 }
 
@@ -99,3 +103,241 @@ make_escapes() {
 	harmless_text "$TRACE"
 }
 
+
+# --- debug files -------------------------------------------------------------------------------------------------
+
+# copy_of SWITCH…: $program is threads, in a directory of its own and stripped; $debug is what was stripped off.
+copy_of() {
+	local dir=$BATS_TEST_TMPDIR/program
+	mkdir -p "$dir"
+	program=$dir/threads debug=$dir/threads.debug
+	objcopy --only-keep-debug "$@" "$WORKLOADS/threads" "$debug"
+	objcopy --strip-all "$WORKLOADS/threads" "$program"
+	chmod 755 "$program"
+	id=$(readelf -n "$program" | awk '$1 == "Build" { print $3 }')
+	[ "${#id}" -eq 40 ]
+}
+
+# lines_of ARG…: "CALL LINE COUNT" of $program, traced; and as it tells itself.
+lines_of() {
+	SELF=$BATS_TEST_TMPDIR/held.out
+	start_held "$program" --wait 2
+	start_tracer -f json -p "$held" "$@"
+	release_held
+	end_tracer
+	[ "$status" -eq 0 ]
+	balanced
+	by_line threads.c >"$BATS_TEST_TMPDIR/told"
+	awk '$1 == "line" { n[$2 " " $4] += $5 } END { for (key in n) print key, n[key] }' "$SELF" |
+		sed 's/^memalign /aligned_alloc /' | LC_ALL=C sort >"$BATS_TEST_TMPDIR/true"
+	sed -i 's/^memalign /aligned_alloc /' "$BATS_TEST_TMPDIR/told"
+	LC_ALL=C sort -o "$BATS_TEST_TMPDIR/told" "$BATS_TEST_TMPDIR/told"
+}
+has_lines() {
+	lines_of "$@"
+	same "$BATS_TEST_TMPDIR/true" "$BATS_TEST_TMPDIR/told"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/told")" -gt 20 ]
+}
+has_no_lines() {
+	lines_of "$@"
+	[ ! -s "$BATS_TEST_TMPDIR/told" ]
+}
+
+# serve [hang]: a server that has the debug file of $program, and nobody else has it.
+serve() {
+	mkdir -p "$BATS_TEST_TMPDIR/served" "$BATS_TEST_TMPDIR/cache"
+	[ ! -e "$debug" ] || mv "$debug" "$BATS_TEST_TMPDIR/served/$id"
+	: >"$BATS_TEST_TMPDIR/asked"
+	python3 tests/integration/debug_server.py "$BATS_TEST_TMPDIR/served" "$BATS_TEST_TMPDIR/asked" "$@" \
+		>"$BATS_TEST_TMPDIR/port" 7>&- &
+	started+=("$!")
+	wait_for has_line . "$BATS_TEST_TMPDIR/port"
+	urls=http://127.0.0.1:$(cat "$BATS_TEST_TMPDIR/port")
+	export DEBUGINFOD_CACHE_PATH=$BATS_TEST_TMPDIR/cache
+	unset DEBUGINFOD_URLS
+}
+
+@test "a debug file beside the program, found by its link" {
+	copy_of
+	objcopy --remove-section .note.gnu.build-id --add-gnu-debuglink="$debug" "$program"
+	has_lines
+}
+
+@test "a debug file beside the program, with the checksum of another one: not read" {
+	copy_of
+	objcopy --remove-section .note.gnu.build-id --add-gnu-debuglink="$debug" "$program"
+	# Of the same form, and with other contents.
+	objcopy --remove-section .comment "$debug"
+	has_no_lines
+}
+
+@test "a debug file in .debug beside the program" {
+	copy_of
+	objcopy --add-gnu-debuglink="$debug" "$program"
+	mkdir "${debug%/*}/.debug"
+	mv "$debug" "${debug%/*}/.debug/"
+	has_lines
+}
+
+# in_debug_root PATH: the debug file lies there, below /usr/lib/debug.
+in_debug_root() {
+	mkdir -p "$(dirname "/usr/lib/debug/$1")"
+	mv "$debug" "/usr/lib/debug/$1"
+	placed+=("/usr/lib/debug/$1")
+}
+
+@test "a debug file below /usr/lib/debug, by build-id" {
+	copy_of
+	in_debug_root ".build-id/${id:0:2}/${id:2}.debug"
+	has_lines
+}
+
+@test "a debug file below /usr/lib/debug, by build-id: of another program is not read" {
+	copy_of
+	objcopy --only-keep-debug "$WORKLOADS/family" "$debug"
+	in_debug_root ".build-id/${id:0:2}/${id:2}.debug"
+	has_no_lines
+}
+
+@test "a debug file below /usr/lib/debug, by its link and the program's path" {
+	copy_of
+	objcopy --add-gnu-debuglink="$debug" "$program"
+	in_debug_root "$(realpath "$debug")"
+	has_lines
+}
+
+@test "debug information compressed by zlib, old form and new, and by zstd" {
+	for how in zlib zlib-gnu zstd; do
+		copy_of
+		if ! objcopy --compress-debug-sections=$how "$debug" 2>"$BATS_TEST_TMPDIR/refused"; then
+			echo "# objcopy knows no $how: $(cat "$BATS_TEST_TMPDIR/refused")" >&3
+			continue
+		fi
+		objcopy --add-gnu-debuglink="$debug" "$program"
+		has_lines
+	done
+}
+
+@test "debug information shared by dwz" {
+	local other=$BATS_TEST_TMPDIR/program/family.debug shared=$BATS_TEST_TMPDIR/program/shared.debug
+	command -v dwz >/dev/null || skip "dwz is not installed"
+	copy_of
+	objcopy --only-keep-debug "$WORKLOADS/family" "$other"
+	dwz -m "$shared" -M "$shared" "$debug" "$other"
+	readelf -S "$debug" | grep -q gnu_debugaltlink
+	objcopy --add-gnu-debuglink="$debug" "$program"
+	has_lines
+}
+
+@test "functions of a stripped program, from .gnu_debugdata" {
+	copy_of
+	# Names alone, as distributions pack them; the dynamic ones are not enough.
+	objcopy --strip-debug "$WORKLOADS/threads" "$BATS_TEST_TMPDIR/names"
+	objcopy --only-keep-debug --keep-symbols=<(nm "$WORKLOADS/threads" | awk '{ print $NF }') \
+		"$BATS_TEST_TMPDIR/names" "$BATS_TEST_TMPDIR/mini"
+	lines_of
+	[ "$(jq -r 'select(.type == "event").stack[0] | select(.module | endswith("/threads")).function' "$TRACE" |
+		sort -u)" = null ]
+	xz -f "$BATS_TEST_TMPDIR/mini"
+	objcopy --add-section .gnu_debugdata="$BATS_TEST_TMPDIR/mini.xz" "$program"
+	lines_of
+	jq -r 'select(.type == "event").stack[0] | select(.module | endswith("/threads")).function' "$TRACE" |
+		sort -u >"$BATS_TEST_TMPDIR/told"
+	program=$WORKLOADS/threads
+	lines_of
+	jq -r 'select(.type == "event").stack[-1] | select(.module | endswith("/threads")).function' "$TRACE" |
+		sort -u >"$BATS_TEST_TMPDIR/true"
+	same "$BATS_TEST_TMPDIR/true" "$BATS_TEST_TMPDIR/told"
+}
+
+@test "a binary that was deleted before the run: names and lines" {
+	copy_of
+	cp "$WORKLOADS/threads" "$program"
+	SELF=$BATS_TEST_TMPDIR/held.out
+	start_held "$program" --wait 2
+	rm "$program"
+	start_tracer -f json -k -p "$held"
+	release_held
+	end_tracer
+	[ "$status" -eq 0 ]
+	by_line threads.c | sed 's/^memalign /aligned_alloc /' | LC_ALL=C sort >"$BATS_TEST_TMPDIR/told"
+	awk '$1 == "line" { n[$2 " " $4] += $5 } END { for (key in n) print key, n[key] }' "$SELF" |
+		sed 's/^memalign /aligned_alloc /' | LC_ALL=C sort >"$BATS_TEST_TMPDIR/true"
+	same "$BATS_TEST_TMPDIR/true" "$BATS_TEST_TMPDIR/told"
+}
+
+# --- servers -----------------------------------------------------------------------------------------------------
+
+@test "debuginfod: a server that was named has the lines; one that was not is not asked" {
+	command -v debuginfod-find >/dev/null || skip "debuginfod-find is not installed"
+	copy_of
+	serve
+	has_no_lines
+	[ ! -s "$BATS_TEST_TMPDIR/asked" ]
+	DEBUGINFOD_URLS='' has_no_lines
+	[ ! -s "$BATS_TEST_TMPDIR/asked" ]
+	DEBUGINFOD_URLS=$urls has_lines
+	grep -qx "/buildid/$id/debuginfo" "$BATS_TEST_TMPDIR/asked"
+	# Once: what was got lies in the user's cache.
+	: >"$BATS_TEST_TMPDIR/asked"
+	DEBUGINFOD_URLS=$urls has_lines
+	not grep -F "$id" "$BATS_TEST_TMPDIR/asked"
+}
+
+@test "debuginfod: what a server has under the wrong build-id is not read" {
+	command -v debuginfod-find >/dev/null || skip "debuginfod-find is not installed"
+	copy_of
+	serve
+	objcopy --only-keep-debug "$WORKLOADS/family" "$BATS_TEST_TMPDIR/served/$id"
+	DEBUGINFOD_URLS=$urls has_no_lines
+	rm -rf "$BATS_TEST_TMPDIR/cache"/*
+	head -c 100000 /dev/urandom >"$BATS_TEST_TMPDIR/served/$id"
+	DEBUGINFOD_URLS=$urls has_no_lines
+	grep -qx "/buildid/$id/debuginfo" "$BATS_TEST_TMPDIR/asked"
+}
+
+@test "debuginfod: a server that hangs, and one that is not there: the run ends, and says so once" {
+	command -v debuginfod-find >/dev/null || skip "debuginfod-find is not installed"
+	copy_of
+	objcopy --strip-all "$WORKLOADS/libown.so" "$BATS_TEST_TMPDIR/program/libown.so" 2>/dev/null || true
+	serve hang
+	DEBUGINFOD_TIMEOUT=1 DEBUGINFOD_URLS=$urls has_no_lines -k
+	grep -q "/buildid/$id" "$BATS_TEST_TMPDIR/asked"
+	DEBUGINFOD_URLS=http://127.0.0.1:9 has_no_lines -k
+}
+
+@test "debuginfod: without debuginfod-find one sentence, and the run goes on" {
+	local dir=$BATS_TEST_TMPDIR/bin
+	mkdir -p "$dir"
+	copy_of
+	serve
+	start_held "$program" --wait 2
+	PATH=$dir DEBUGINFOD_URLS=$urls start_tracer -f json -p "$held"
+	release_held
+	end_tracer
+	[ "$status" -eq 0 ]
+	[ "$(grep -c 'debuginfod-find is not installed' "$SAID")" -eq 1 ]
+	[ ! -s "$BATS_TEST_TMPDIR/asked" ]
+}
+
+@test "debuginfod: it is asked by the user who called sudo, without a capability" {
+	command -v debuginfod-find >/dev/null || skip "debuginfod-find is not installed"
+	local dir=$BATS_TEST_TMPDIR/bin
+	copy_of
+	serve
+	mkdir -p "$dir"
+	chmod 755 "$BATS_TEST_TMPDIR" "$dir"
+	install -d -o 65534 -g 65534 "$BATS_TEST_TMPDIR/told-by"
+	cat >"$dir/debuginfod-find" <<-END
+		#!/bin/sh
+		{ id -u; id -g; id -G; grep -E '^(Cap(Inh|Prm|Eff|Amb)|NoNewPrivs)' /proc/self/status; env; } >$BATS_TEST_TMPDIR/told-by/all
+		exit 1
+	END
+	chmod 755 "$dir/debuginfod-find"
+	SECRET=mine SUDO_UID=65534 SUDO_GID=65534 SUDO_USER=nobody PATH=$dir:$PATH DEBUGINFOD_URLS=$urls has_no_lines
+	[ "$(sed -n '1,3p' "$BATS_TEST_TMPDIR/told-by/all" | xargs)" = "65534 65534 65534" ]
+	[ "$(grep -c '^Cap....*0000000000000000$' "$BATS_TEST_TMPDIR/told-by/all")" -eq 4 ]
+	grep -q '^NoNewPrivs:.1$' "$BATS_TEST_TMPDIR/told-by/all"
+	grep -q '^HOME=/nonexistent$' "$BATS_TEST_TMPDIR/told-by/all"
+	not grep -E '^(SECRET|SUDO_|BATS_)' "$BATS_TEST_TMPDIR/told-by/all"
+}

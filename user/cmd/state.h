@@ -23,6 +23,7 @@ struct run {
 	struct output svg; /* file NULL: no picture is wanted */
 	struct signals signals;
 	struct symbolizer *symbolizer;
+	struct fetch *fetch; /* NULL: no server is asked for debug files */
 	struct scanner *scanner;
 	struct heap heap;
 	struct timeline timeline;

@@ -110,7 +110,13 @@ void symbolizer_losses(const struct symbolizer *s, struct symbolizer_losses *los
 {
 	*losses = s->losses;
 	losses->deaths = reader_deaths(s->reader);
+	losses->servers = reader_fetch_failed(s->reader);
 	losses->reader = reader_is_lost(s->reader);
+}
+
+void symbolizer_use_fetch(struct symbolizer *s, struct fetch *fetch)
+{
+	reader_use_fetch(s->reader, fetch);
 }
 
 pid_t symbolizer_keeper(const struct symbolizer *s)

@@ -18,6 +18,7 @@
 #include "sym/frame.h"
 #include "sym/proc.h"
 
+struct fetch;
 struct symbolizer;
 
 /* What the caps have refused, for the books. All zero is the normal case. */
@@ -27,6 +28,7 @@ struct symbolizer_losses {
 	uint64_t files;     /* not opened because descriptors ran out: they stay without names */
 	uint64_t addresses; /* answered "[unknown]" because the store of answers is full */
 	uint64_t deaths;    /* of the helper process, by files that then lack lines or names */
+	bool servers;       /* they did not answer, and were asked no more */
 	bool reader;        /* there is no helper process any more: nothing new has names */
 };
 
@@ -38,6 +40,9 @@ struct symbolizer *symbolizer_new(void);
 
 /* Ends the life of every view that was handed out. NULL is allowed. */
 void symbolizer_free(struct symbolizer *s);
+
+/* Debug files that are not here are asked for there (guard/fetch.h) from now on; borrowed. */
+void symbolizer_use_fetch(struct symbolizer *s, struct fetch *fetch);
 
 /*
  * Reads the mappings of the process now, unless they are known already: by an earlier call, or
