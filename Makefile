@@ -187,6 +187,8 @@ $(SYM_TESTS): $(wildcard user/sym/*.c user/guard/*.c)
 $(SYM_TESTS): UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf libseccomp libcap-ng) -liberty
 $(BUILD)/unit/test_helper: $(wildcard user/guard/*.c)
 $(BUILD)/unit/test_helper: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
+$(BUILD)/unit/test_fetch: user/guard/fetch.c user/guard/message.c user/guard/privileges.c user/guard/filter.c
+$(BUILD)/unit/test_fetch: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
 $(BUILD)/unit/test_site: user/probe/site.c
 $(BUILD)/unit/test_site: UNIT_LIBS = -lZydis
 $(BUILD)/unit/test_hazard: user/probe/hazard.c user/sym/proc.c user/sym/regular.c

@@ -9,7 +9,7 @@ placed=()
 
 teardown() {
 	[ -z "${held:-}" ] || rm -rf "/tmp/perf-$held.map"
-	rm -f "${placed[@]}"
+	rm -rf "${placed[@]}"
 	end_started
 }
 
@@ -206,6 +206,13 @@ in_debug_root() {
 	has_lines
 }
 
+# reads_zstd: whether the library's own tool does.
+reads_zstd() {
+	local main
+	main=$(nm "$WORKLOADS/threads" | awk '$3 == "main" { print $1 }')
+	eu-addr2line -e "$program" "0x$main" 2>/dev/null | grep -q 'threads\.c'
+}
+
 @test "debug information compressed by zlib, old form and new, and by zstd" {
 	for how in zlib zlib-gnu zstd; do
 		copy_of
@@ -214,6 +221,11 @@ in_debug_root() {
 			continue
 		fi
 		objcopy --add-gnu-debuglink="$debug" "$program"
+		# The library that reads it here may be too old for zstd (elfutils before 0.189).
+		if [ $how = zstd ] && not reads_zstd; then
+			echo "# libdw does not read $how here" >&3
+			continue
+		fi
 		has_lines
 	done
 }
@@ -229,25 +241,27 @@ in_debug_root() {
 	has_lines
 }
 
+# functions_told: "NAME COUNT" of the callers in the program, not of those that were inlined into them.
+functions_told() {
+	table '[.stack[] | select(.inlined | not)][0] | select(.module | endswith("/threads")).function'
+}
+
 @test "functions of a stripped program, from .gnu_debugdata" {
 	copy_of
 	# Names alone, as distributions pack them; the dynamic ones are not enough.
 	objcopy --strip-debug "$WORKLOADS/threads" "$BATS_TEST_TMPDIR/names"
-	objcopy --only-keep-debug --keep-symbols=<(nm "$WORKLOADS/threads" | awk '{ print $NF }') \
-		"$BATS_TEST_TMPDIR/names" "$BATS_TEST_TMPDIR/mini"
+	objcopy --only-keep-debug "$BATS_TEST_TMPDIR/names" "$BATS_TEST_TMPDIR/mini"
 	lines_of
-	[ "$(jq -r 'select(.type == "event").stack[0] | select(.module | endswith("/threads")).function' "$TRACE" |
-		sort -u)" = null ]
+	[ -z "$(functions_told | grep -v '^null')" ]
 	xz -f "$BATS_TEST_TMPDIR/mini"
 	objcopy --add-section .gnu_debugdata="$BATS_TEST_TMPDIR/mini.xz" "$program"
 	lines_of
-	jq -r 'select(.type == "event").stack[0] | select(.module | endswith("/threads")).function' "$TRACE" |
-		sort -u >"$BATS_TEST_TMPDIR/told"
+	functions_told >"$BATS_TEST_TMPDIR/by-debugdata"
 	program=$WORKLOADS/threads
 	lines_of
-	jq -r 'select(.type == "event").stack[-1] | select(.module | endswith("/threads")).function' "$TRACE" |
-		sort -u >"$BATS_TEST_TMPDIR/true"
-	same "$BATS_TEST_TMPDIR/true" "$BATS_TEST_TMPDIR/told"
+	functions_told >"$BATS_TEST_TMPDIR/by-itself"
+	not grep null "$BATS_TEST_TMPDIR/by-itself"
+	same "$BATS_TEST_TMPDIR/by-itself" "$BATS_TEST_TMPDIR/by-debugdata"
 }
 
 @test "a binary that was deleted before the run: names and lines" {
@@ -299,11 +313,12 @@ in_debug_root() {
 @test "debuginfod: a server that hangs, and one that is not there: the run ends, and says so once" {
 	command -v debuginfod-find >/dev/null || skip "debuginfod-find is not installed"
 	copy_of
-	objcopy --strip-all "$WORKLOADS/libown.so" "$BATS_TEST_TMPDIR/program/libown.so" 2>/dev/null || true
 	serve hang
-	DEBUGINFOD_TIMEOUT=1 DEBUGINFOD_URLS=$urls has_no_lines -k
+	DEBUGINFOD_TIMEOUT=1 DEBUGINFOD_URLS=$urls has_no_lines
+	[ "$(grep -c 'servers of DEBUGINFOD_URLS' "$SAID")" -eq 1 ]
 	grep -q "/buildid/$id" "$BATS_TEST_TMPDIR/asked"
-	DEBUGINFOD_URLS=http://127.0.0.1:9 has_no_lines -k
+	DEBUGINFOD_URLS=http://127.0.0.1:9 has_no_lines
+	[ "$(grep -c 'servers of DEBUGINFOD_URLS' "$SAID")" -eq 1 ]
 }
 
 @test "debuginfod: without debuginfod-find one sentence, and the run goes on" {
@@ -312,7 +327,9 @@ in_debug_root() {
 	copy_of
 	serve
 	start_held "$program" --wait 2
-	PATH=$dir DEBUGINFOD_URLS=$urls start_tracer -f json -p "$held"
+	printf '#!/bin/sh\nPATH=%s exec %s "$@"\n' "$dir" "$(realpath "$ALLOCTRACE")" >"$dir/alloctrace"
+	chmod 755 "$dir/alloctrace"
+	ALLOCTRACE=$dir/alloctrace DEBUGINFOD_URLS=$urls start_tracer -f json -p "$held"
 	release_held
 	end_tracer
 	[ "$status" -eq 0 ]
@@ -322,22 +339,23 @@ in_debug_root() {
 
 @test "debuginfod: it is asked by the user who called sudo, without a capability" {
 	command -v debuginfod-find >/dev/null || skip "debuginfod-find is not installed"
-	local dir=$BATS_TEST_TMPDIR/bin
+	local dir
+	dir=$(mktemp -d) # which others may enter
+	placed+=("$dir/debuginfod-find" "$dir/told/all" "$dir/told" "$dir")
 	copy_of
 	serve
-	mkdir -p "$dir"
-	chmod 755 "$BATS_TEST_TMPDIR" "$dir"
-	install -d -o 65534 -g 65534 "$BATS_TEST_TMPDIR/told-by"
+	chmod 755 "$dir"
+	install -d -o 65534 -g 65534 "$dir/told"
 	cat >"$dir/debuginfod-find" <<-END
 		#!/bin/sh
-		{ id -u; id -g; id -G; grep -E '^(Cap(Inh|Prm|Eff|Amb)|NoNewPrivs)' /proc/self/status; env; } >$BATS_TEST_TMPDIR/told-by/all
+		{ id -u; id -g; id -G; grep -E '^(Cap(Inh|Prm|Eff|Amb)|NoNewPrivs)' /proc/self/status; env; } >$dir/told/all
 		exit 1
 	END
 	chmod 755 "$dir/debuginfod-find"
 	SECRET=mine SUDO_UID=65534 SUDO_GID=65534 SUDO_USER=nobody PATH=$dir:$PATH DEBUGINFOD_URLS=$urls has_no_lines
-	[ "$(sed -n '1,3p' "$BATS_TEST_TMPDIR/told-by/all" | xargs)" = "65534 65534 65534" ]
-	[ "$(grep -c '^Cap....*0000000000000000$' "$BATS_TEST_TMPDIR/told-by/all")" -eq 4 ]
-	grep -q '^NoNewPrivs:.1$' "$BATS_TEST_TMPDIR/told-by/all"
-	grep -q '^HOME=/nonexistent$' "$BATS_TEST_TMPDIR/told-by/all"
-	not grep -E '^(SECRET|SUDO_|BATS_)' "$BATS_TEST_TMPDIR/told-by/all"
+	[ "$(sed -n '1,3p' "$dir/told/all" | xargs)" = "65534 65534 65534" ]
+	[ "$(grep -c '^Cap....*0000000000000000$' "$dir/told/all")" -eq 4 ]
+	grep -q '^NoNewPrivs:.1$' "$dir/told/all"
+	grep -q '^HOME=/nonexistent$' "$dir/told/all"
+	not grep -E '^(SECRET|SUDO_|BATS_)' "$dir/told/all"
 }

@@ -30,20 +30,20 @@
 #include "guard/message.h"
 #include "guard/privileges.h"
 
-#define PROGRAM      "debuginfod-find"
-#define LINE_FD      3
-#define MAX_ID       64 /* bytes */
-#define MAX_SAID     8192
-#define SLACK_MS     2000 /* for what is not the program's time */
-#define SILENCE      "10" /* seconds in which a server may send next to nothing */
-#define MAX_FAILURES 2    /* in a row */
+#define PROGRAM       "debuginfod-find"
+#define LINE_FD       3
+#define MAX_ID        64 /* bytes */
+#define MAX_SAID      8192
+#define SLACK_MS      2000 /* for what is not the program's time */
+#define SILENCE       "10" /* seconds in which a server may send next to nothing */
+#define MAX_FAILURES  2    /* in a row */
 #define MAX_VARIABLES 64
 
 struct fetch {
 	int line; /* -1: it is asked no more */
 	pid_t process;
 	unsigned int failures; /* in a row */
-	bool given_up;
+	uint64_t unanswered;   /* in all */
 	uint64_t waited_ms;
 	struct message message;
 };
@@ -60,9 +60,9 @@ static int64_t now_ms(void)
 
 static bool is_wanted(const char *variable)
 {
-	static const char *const wanted[] = {"DEBUGINFOD_",  "HOME=",	    "XDG_CACHE_HOME=",
-					     "PATH=",	     "http_proxy=", "https_proxy=",
-					     "HTTPS_PROXY="};
+	static const char *const wanted[] = {
+		"DEBUGINFOD_", "HOME=",        "XDG_CACHE_HOME=", "PATH=",
+		"http_proxy=", "https_proxy=", "HTTPS_PROXY="};
 
 	/* These two would have it talk where its answer is expected. */
 	if (!strncmp(variable, "DEBUGINFOD_VERBOSE=", 19) ||
@@ -358,20 +358,24 @@ int fetch_file(struct fetch *f, const unsigned char *id, size_t length)
 	int64_t begun = now_ms();
 	int fd;
 
-	if (f->line < 0 || f->given_up)
+	if (f->line < 0 || f->failures >= MAX_FAILURES)
 		return -ENOTCONN;
 	if (!length || length > MAX_ID)
 		return -ENOENT;
 	fd = ask(f, id, length);
 	f->waited_ms += (uint64_t)(now_ms() - begun);
-	f->failures = fd >= 0 || fd == -ENOENT ? 0 : f->failures + 1;
-	f->given_up = f->line < 0 || f->failures >= MAX_FAILURES;
+	if (fd >= 0 || fd == -ENOENT) {
+		f->failures = 0;
+		return fd;
+	}
+	f->failures++;
+	f->unanswered++;
 	return fd;
 }
 
-bool fetch_has_given_up(const struct fetch *f)
+uint64_t fetch_unanswered(const struct fetch *f)
 {
-	return f->given_up;
+	return f->unanswered;
 }
 
 uint64_t fetch_waited_ms(const struct fetch *f)

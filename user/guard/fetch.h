@@ -39,8 +39,8 @@ void fetch_stop(struct fetch *f); /* NULL is allowed */
  */
 int fetch_file(struct fetch *f, const unsigned char *id, size_t length);
 
-bool fetch_has_given_up(const struct fetch *f); /* servers did not answer */
-uint64_t fetch_waited_ms(const struct fetch *f); /* in all */
+uint64_t fetch_unanswered(const struct fetch *f); /* questions that no server could be asked */
+uint64_t fetch_waited_ms(const struct fetch *f);  /* in all */
 pid_t fetch_process(const struct fetch *f);
 
 #endif

@@ -75,9 +75,9 @@ uint64_t reader_fetched_ms(const struct reader *r)
 	return r->fetch ? fetch_waited_ms(r->fetch) : 0;
 }
 
-bool reader_fetch_failed(const struct reader *r)
+uint64_t reader_unanswered(const struct reader *r)
 {
-	return r->fetch && fetch_has_given_up(r->fetch);
+	return r->fetch ? fetch_unanswered(r->fetch) : 0;
 }
 
 uint64_t reader_deaths(const struct reader *r)

@@ -41,7 +41,7 @@ ssize_t reader_frames(struct reader *r, uint32_t id, const char *path, uint64_t 
 void reader_close(struct reader *r, uint32_t id);
 
 uint64_t reader_fetched_ms(const struct reader *r); /* waited for servers, in all */
-bool reader_fetch_failed(const struct reader *r);   /* servers that did not answer are asked no more */
+uint64_t reader_unanswered(const struct reader *r); /* by servers: see guard/fetch.h */
 
 /* How often a file has ended the process, by a fault or by taking too long. */
 uint64_t reader_deaths(const struct reader *r);

@@ -110,7 +110,7 @@ void symbolizer_losses(const struct symbolizer *s, struct symbolizer_losses *los
 {
 	*losses = s->losses;
 	losses->deaths = reader_deaths(s->reader);
-	losses->servers = reader_fetch_failed(s->reader);
+	losses->unanswered = reader_unanswered(s->reader);
 	losses->reader = reader_is_lost(s->reader);
 }
 

@@ -23,13 +23,13 @@ struct symbolizer;
 
 /* What the caps have refused, for the books. All zero is the normal case. */
 struct symbolizer_losses {
-	uint64_t processes; /* not remembered, too many at once */
-	uint64_t mappings;  /* not remembered, too many in one process */
-	uint64_t files;     /* not opened because descriptors ran out: they stay without names */
-	uint64_t addresses; /* answered "[unknown]" because the store of answers is full */
-	uint64_t deaths;    /* of the helper process, by files that then lack lines or names */
-	bool servers;       /* they did not answer, and were asked no more */
-	bool reader;        /* there is no helper process any more: nothing new has names */
+	uint64_t processes;  /* not remembered, too many at once */
+	uint64_t mappings;   /* not remembered, too many in one process */
+	uint64_t files;      /* not opened because descriptors ran out: they stay without names */
+	uint64_t addresses;  /* answered "[unknown]" because the store of answers is full */
+	uint64_t deaths;     /* of the helper process, by files that then lack lines or names */
+	uint64_t unanswered; /* questions for debug files, by the servers that were named */
+	bool reader;         /* there is no helper process any more: nothing new has names */
 };
 
 /*
