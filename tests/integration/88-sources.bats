@@ -106,23 +106,23 @@ make_escapes() {
 
 # --- debug files -------------------------------------------------------------------------------------------------
 
-# copy_of SWITCH…: $program is threads, in a directory of its own and stripped; $debug is what was stripped off.
+# copy_of: $program is threads, in a directory of its own and stripped; $debug is what was stripped off.
 copy_of() {
 	local dir=$BATS_TEST_TMPDIR/program
 	mkdir -p "$dir"
 	program=$dir/threads debug=$dir/threads.debug
-	objcopy --only-keep-debug "$@" "$WORKLOADS/threads" "$debug"
+	objcopy --only-keep-debug "$WORKLOADS/threads" "$debug"
 	objcopy --strip-all "$WORKLOADS/threads" "$program"
 	chmod 755 "$program"
 	id=$(readelf -n "$program" | awk '$1 == "Build" { print $3 }')
 	[ "${#id}" -eq 40 ]
 }
 
-# lines_of ARG…: "CALL LINE COUNT" of $program, traced; and as it tells itself.
+# lines_of: "CALL LINE COUNT" of $program, traced; and as it tells itself.
 lines_of() {
 	SELF=$BATS_TEST_TMPDIR/held.out
 	start_held "$program" --wait 2
-	start_tracer -f json -p "$held" "$@"
+	start_tracer -f json -p "$held"
 	release_held
 	end_tracer
 	[ "$status" -eq 0 ]
@@ -134,12 +134,12 @@ lines_of() {
 	LC_ALL=C sort -o "$BATS_TEST_TMPDIR/told" "$BATS_TEST_TMPDIR/told"
 }
 has_lines() {
-	lines_of "$@"
+	lines_of
 	same "$BATS_TEST_TMPDIR/true" "$BATS_TEST_TMPDIR/told"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/told")" -gt 20 ]
 }
 has_no_lines() {
-	lines_of "$@"
+	lines_of
 	[ ! -s "$BATS_TEST_TMPDIR/told" ]
 }
 
@@ -252,7 +252,7 @@ functions_told() {
 	objcopy --strip-debug "$WORKLOADS/threads" "$BATS_TEST_TMPDIR/names"
 	objcopy --only-keep-debug "$BATS_TEST_TMPDIR/names" "$BATS_TEST_TMPDIR/mini"
 	lines_of
-	[ -z "$(functions_told | grep -v '^null')" ]
+	functions_told | not grep -v '^null'
 	xz -f "$BATS_TEST_TMPDIR/mini"
 	objcopy --add-section .gnu_debugdata="$BATS_TEST_TMPDIR/mini.xz" "$program"
 	lines_of
