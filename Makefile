@@ -37,11 +37,11 @@ CORE_SRC := $(wildcard user/core/*.c)
 USER_SRC := user/main.c $(wildcard user/cmd/*.c user/probe/*.c user/sym/*.c user/out/*.c user/guard/*.c)
 DEMO_SRC := $(wildcard user/demo/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
-WORKLOAD_SRC := $(filter-out %/cet_lib.c %/confined.c %/known.c %/site_probe.c %/lone.c %/nobody.c %/own_lib.c %/plugin.c %.bpf.c,\
+WORKLOAD_SRC := $(filter-out %/cet_lib.c %/confined.c %/known.c %/site_probe.c %/unwind_print.c %/lone.c %/nobody.c %/own_lib.c %/plugin.c %.bpf.c,\
 	$(wildcard tests/workloads/*.c))
 # Programs that are built once more, with other switches, and libraries.
 VARIANTS := prefixed-je prefixed-mi prefixed-tc prefixed-rjem otel-semaphores rust_names-mangled \
-	confined libarena.so libotel.so librust_names.so libplugin.so liblone.so libown.so
+	confined unwind_print libarena.so libotel.so librust_names.so libplugin.so liblone.so libown.so
 NOBODIES := libnobody-outside.so libnobody-data.so libnobody-junk.so libnobody-absolute.so
 
 C_FILES = $(shell git ls-files 'bpf/*.[ch]' 'user/**.[ch]' 'tests/**.[ch]' 2>/dev/null)
@@ -73,7 +73,7 @@ WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/workloads/%,$(WORKLOAD_SRC)
 	$(addprefix $(BUILD)/workloads/,$(VARIANTS)) \
 	$(if $(filter x86_64,$(MACHINE)),$(addprefix $(BUILD)/workloads/,libcet.so known site_probe $(NOBODIES)))
 
-.PHONY: all help deps demo workloads test unit unit-programs integration vm-test fuzz fuzz-programs fuzz-replay soak bench lint fmt \
+.PHONY: all help deps demo workloads test unit unit-programs integration vm-test fuzz fuzz-programs fuzz-replay soak bench bench-frames lint fmt \
 	install clean check-build-deps
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -185,8 +185,14 @@ $(BUILD)/unit/test_pool: user/demo/pool.c
 SYM_TESTS := $(addprefix $(BUILD)/unit/,test_sym test_sym_proc test_sources)
 $(SYM_TESTS): $(wildcard user/sym/*.c user/guard/*.c)
 $(SYM_TESTS): UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf libseccomp libcap-ng) -liberty
+$(BUILD)/unit/test_unwind_rules: user/sym/unwind.c user/sym/cfi.c
+$(BUILD)/unit/test_unwind_rules: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf)
 $(BUILD)/unit/test_helper: $(wildcard user/guard/*.c)
 $(BUILD)/unit/test_helper: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
+$(BUILD)/unit/test_tables: $(addprefix user/sym/,tables.c tabling.c kept.c) $(wildcard user/guard/*.c)
+$(BUILD)/unit/test_tables_files $(BUILD)/unit/test_kept: $(addprefix user/sym/,tables.c tabling.c kept.c unwind.c) $(wildcard user/sym/cfi*.c user/guard/*.c)
+$(BUILD)/unit/test_tables $(BUILD)/unit/test_tables_files $(BUILD)/unit/test_kept: UNIT_LIBS = \
+	$(shell $(PKG_CONFIG) --libs libdw libelf libseccomp libcap-ng)
 $(BUILD)/unit/test_fetch: user/guard/fetch.c user/guard/message.c user/guard/privileges.c user/guard/filter.c
 $(BUILD)/unit/test_fetch: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
 $(BUILD)/unit/test_site: user/probe/site.c
@@ -196,10 +202,12 @@ $(BUILD)/unit/test_hazard: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libbpf)
 $(filter $(BUILD)/unit/test_functions%,$(UNIT_TESTS)): user/probe/functions.c
 $(BUILD)/unit/test_options $(BUILD)/unit/test_options_functions: user/probe/functions.c user/cmd/options.c user/cmd/choose.c user/cmd/values.c
 $(BUILD)/unit/test_values: user/cmd/values.c
+$(BUILD)/unit/test_cache_dir: user/cmd/cache.c
 $(BUILD)/unit/test_pressure: user/probe/relief.c
 $(BUILD)/unit/test_guard: user/guard/filter.c user/guard/privileges.c
 $(BUILD)/unit/test_guard: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
 $(BUILD)/unit/test_loader: user/probe/loader.c
+$(BUILD)/unit/test_kept: user/out/kept.c
 $(BUILD)/unit/test_latency: $(wildcard user/out/*.c)
 $(BUILD)/unit/test_latency: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs jansson)
 
@@ -317,6 +325,12 @@ $(BUILD)/workloads/confined: tests/workloads/confined.c user/guard/filter.c user
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -Iuser $(WORKLOAD_FLAGS) -MF $@.d -o $@ $(filter %.c,$^) -pthread \
 		$(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
 
+# What makes the rules of stack walks, as text.
+$(BUILD)/workloads/unwind_print: tests/workloads/unwind_print.c user/sym/unwind.c user/sym/cfi.c user/core/unwind.c Makefile
+	$(call say,WORK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -o $@ $(filter %.c,$^) $(LDFLAGS) $(shell $(PKG_CONFIG) --libs libdw libelf)
+
 workloads: $(WORKLOADS) ## build the programs that the tests trace
 	@$(MAKE) --no-print-directory $(addprefix $(BUILD)/workloads/,$(MATRIX))
 
@@ -328,7 +342,7 @@ can_fuzz = $(shell echo 'int LLVMFuzzerTestOneInput(void){return 0;}' | $(1) -fs
 # Undefined behaviour ends the run, conversions of too large numbers included, which "undefined" leaves out.
 FUZZ_FLAGS := -O1 -g -std=gnu11 -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer -Wall -Wextra $(PREFIX_MAP) -MMD -MP
-FUZZ_TARGETS := event json maps elf dwarf site answer jit
+FUZZ_TARGETS := event json maps elf dwarf site answer unwind jit
 fuzz_obj = $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(1))
 
 $(BUILD)/fuzz/obj/%.o: %.c Makefile
@@ -349,8 +363,10 @@ $(BUILD)/fuzz/fuzz_dwarf: $(call fuzz_obj,$(CORE_SRC) $(addprefix user/sym/,\
 	image.c debuginfo.c separate.c symtab.c strings.c demangle.c names.c arena.c ranges.c regular.c))
 $(BUILD)/fuzz/fuzz_dwarf: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf) -liberty
 $(BUILD)/fuzz/fuzz_answer: $(call fuzz_obj,$(CORE_SRC) $(wildcard user/sym/*.c) \
-	$(addprefix user/probe/,object.c scan.c binary.c functions.c site.c) tests/fuzz/in_process.c)
+	$(addprefix user/probe/,object.c scan.c binary.c functions.c site.c) user/guard/owner.c tests/fuzz/in_process.c)
 $(BUILD)/fuzz/fuzz_answer: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf) -liberty -lZydis
+$(BUILD)/fuzz/fuzz_unwind: $(call fuzz_obj,user/core/unwind.c user/sym/unwind.c user/sym/cfi.c)
+$(BUILD)/fuzz/fuzz_unwind: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf)
 $(BUILD)/fuzz/fuzz_site: $(call fuzz_obj,user/probe/site.c)
 $(BUILD)/fuzz/fuzz_site: FUZZ_LIBS = -lZydis
 
@@ -391,6 +407,9 @@ BENCH_ENV = $(foreach v,ROUNDS PAIRS CURVE_ROUNDS CURVE_SECONDS RATES MEMLEAK,$(
 
 bench: all $(BUILD)/workloads/pairs $(BUILD)/bench/floor $(BUILD)/bench/pairs-fp ## what tracing costs, beside the peers (MEMLEAK=path)
 	@$(SUDO) env BUILD=$(BUILD) $(BENCH_ENV) tests/bench/run.sh
+
+bench-frames: all $(BUILD)/workloads/pairs $(BUILD)/bench/floor $(BUILD)/bench/pairs-fp ## what a frame of a stack costs
+	@$(SUDO) env BUILD=$(BUILD) $(BENCH_ENV) tests/bench/frames.sh
 
 install: all ## install below PREFIX (default /usr/local)
 	install -D -m 0755 $(BUILD)/alloctrace $(DESTDIR)$(PREFIX)/bin/alloctrace

@@ -15,9 +15,11 @@
 #include <bpf/usdt.bpf.h>
 
 #include "event.h"
+#include "unwind.h"
 #include "config.bpf.h"
 #include "task.bpf.h"
 #include "filter.bpf.h"
+#include "unwind.bpf.h"
 #include "stack.bpf.h"
 #include "sample.bpf.h"
 #include "unsent.bpf.h"
@@ -131,4 +133,24 @@ int thread_exit(void *ctx)
 {
 	(void)ctx;
 	return thread_exits();
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(layout_fork, struct task_struct *parent, struct task_struct *child)
+{
+	return layout_forks(parent, child);
+}
+
+SEC("raw_tp/sched_process_exec")
+int layout_exec(void *ctx)
+{
+	(void)ctx;
+	return layout_ends(true);
+}
+
+SEC("raw_tp/sched_process_exit")
+int layout_exit(void *ctx)
+{
+	(void)ctx;
+	return layout_ends(false);
 }

@@ -7,9 +7,11 @@
 #define ALLOCTRACE_CONFIG_BPF_H
 
 const volatile __u32 config_own_tgid;   /* alloctrace itself, never traced … */
-const volatile __u32 config_helpers[3]; /* … nor the parents of its helper processes, nor these */
+const volatile __u32 config_helpers[4]; /* … nor the parents of its helper processes, nor these */
 const volatile __u64 config_ring_bytes; /* of the ring buffer */
 const volatile __u32 config_max_stack = 1; /* stack words an event carries, 1..WIRE_MAX_FRAMES */
+const volatile bool config_by_rules;    /* whole stacks by unwind rules; else by frame pointers */
+const volatile __u64 config_stack_seed; /* random: nobody can make two stacks with one number */
 const volatile bool config_by_comm, config_by_uid, config_by_cgroup;
 const volatile char config_comm[WIRE_COMM_LEN]; /* zero-padded, as the kernel has it */
 const volatile __u32 config_uid;
@@ -40,11 +42,35 @@ __u64 probe_cost[16];
 /* The level at which calls are sent, and since when: event.h, enum wire_pressure. */
 __u64 pressure;
 
+/* No more stacks get numbers: from now on they come with every call. */
+bool stacks_full;
+
 /* Bit i: calls of class i have returned, and are to be corrected. */
 __u32 classes_seen;
 
 /* Whether the run is under way, for the calibrator's calls: they are told apart by it. */
 __u8 calibration_phase;
+
+/*
+ * How far the walk up a stack has come. It lies in a map for the verifier's sake, which would
+ * follow every value that these can have, were they on its stack.
+ */
+struct stack_walk {
+	__u64 pc; /* of the frame at hand: what it returns to, or with `exact` what comes next */
+	__u64 sp, fp;
+	__u64 awaited; /* the word that the stack begins with; 0: it has begun */
+	__u64 hash;    /* of the words */
+	__u64 layout;  /* serial of the layout by which it goes; 0: by none */
+	__u32 depth;   /* words in the stack */
+	__u32 hint;    /* where the last address was found in the layout */
+	__u8 exact;
+	__u8 guessed;  /* a step was taken by frame pointer … */
+	__u8 doubtful; /* … the last one */
+	__u8 fp_lost;  /* the caller's frame pointer is not known */
+	__u8 over;     /* at the outermost frame */
+	__u8 why;
+	__u16 reserved;
+};
 
 /*
  * One open call of one thread, and at the same time the record that it becomes: what the entry
@@ -72,6 +98,7 @@ struct call {
 	__u64 cause_ns; /* when that system call began */
 	__u64 off_ns;   /* when it was taken off the CPU; 0: it is on one */
 	__u64 times[WIRE_NR_CAUSES], ns[WIRE_NR_CAUSES];
+	struct stack_walk walk;
 	struct wire_event event;
 	__u64 stack[WIRE_MAX_FRAMES];
 };
@@ -117,6 +144,40 @@ struct {
 	__type(key, struct sample_key);
 	__type(value, __u8);
 } sampled SEC(".maps");
+
+/* With config_by_rules. The pieces of files; user/cmd/unwinder.c fills them. */
+struct unwind_piece {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_INNER_MAP); /* as many blocks as the piece has */
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct unwind_block));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, UNWIND_MAX_TABLES);
+	__type(key, __u32);
+	__array(values, struct unwind_piece);
+} tables SEC(".maps");
+
+/* What processes have mapped. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 13);
+	__type(key, __u32); /* tgid */
+	__type(value, struct unwind_layout);
+} layouts SEC(".maps");
+
+/* The stacks that have been told, by number. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 17);
+	__type(key, __u64);
+	__type(value, __u8);
+} stacks SEC(".maps");
 
 /* With config_lanes: every call, by what it is and how long it took. */
 struct {

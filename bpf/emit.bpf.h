@@ -40,8 +40,44 @@ static __always_inline void emit(struct call *call, __u64 bytes)
 	count(WIRE_LOST_RING_FULL);
 }
 
-/* Sends the record with its caller and, where asked for, the frames above; or counts the call. */
-static __always_inline void emit_with_stack(struct call *call, struct pt_regs *ctx)
+/*
+ * Whether the reader knows the stack's number: told now, if it is new. The record of a stack is
+ * that of its call with another kind, a number, and all its words.
+ */
+static __always_inline bool tell_stack(struct call *call, __u32 frames)
+{
+	struct wire_event *e = &call->event;
+	__u64 id = call->walk.hash | 1, size = e->size, bytes;
+	__u8 kind = e->kind, known = 1;
+	bool told;
+
+	if (bpf_map_lookup_elem(&stacks, &id)) {
+		e->stack_id = id;
+		return true;
+	}
+	if (stacks_full) {
+		e->stack_id = call->walk.layout;
+		return false;
+	}
+	e->kind = WIRE_STACK;
+	e->wire_stack_layout = call->walk.layout;
+	e->stack_id = id;
+	bytes = sizeof(*e) + frames * sizeof(__u64);
+	told = !bpf_ringbuf_output(&events, e, bytes, BPF_RB_NO_WAKEUP);
+	if (told && bpf_map_update_elem(&stacks, &id, &known, BPF_ANY))
+		stacks_full = true;
+	e->kind = kind;
+	e->size = size;
+	e->stack_id = told ? id : call->walk.layout;
+	return told;
+}
+
+/*
+ * Sends the record with its caller and, where asked for, the frames above, or counts the call.
+ * `sp` is the thread's stack pointer outside of the function; with `inside`, at the probe in it.
+ */
+static __always_inline void emit_with_stack(struct call *call, struct pt_regs *ctx, __u64 sp,
+					    bool inside)
 {
 	__u32 frames;
 
@@ -50,10 +86,14 @@ static __always_inline void emit_with_stack(struct call *call, struct pt_regs *c
 		count(WIRE_COUNTED_ONLY);
 		return;
 	}
-	frames = stack_walk(call, ctx);
+	frames = stack_walk(call, ctx, sp, inside);
 	if (frames > WIRE_MAX_FRAMES)
 		frames = WIRE_MAX_FRAMES;
 	call->event.frames = frames;
+	if (frames > 1 && tell_stack(call, frames)) {
+		call->event.frames = frames = 1;
+		call->event.grade = call->event.why = 0;
+	}
 	emit(call, sizeof(call->event) + frames * sizeof(__u64));
 }
 

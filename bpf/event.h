@@ -207,7 +207,8 @@ struct wire_event {
 	__u64 old_addr;       /* realloc: the block that was passed in */
 	__u64 pool;           /* the pool's own address; 0: not a pool's */
 	__u64 weighted_bytes; /* what this allocation stands for; 0: itself */
-	__u64 stack_id;       /* of a WIRE_STACK that came before; 0: the words here are all */
+	__u64 stack_id; /* of a WIRE_STACK that came before; where there is more than one word,
+			   there was none, and this is the layout, as wire_stack_layout */
 	__u32 ns_tgid, ns_tid; /* as its own PID namespace counts them; 0: it is the initial one */
 	char comm[WIRE_COMM_LEN];
 };

@@ -32,9 +32,11 @@ static __always_inline bool is_helper(__u32 tgid)
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 parent = task->real_parent->tgid;
 
-	return tgid == config_helpers[0] || tgid == config_helpers[1] ||
-	       parent == config_helpers[0] || parent == config_helpers[1] ||
-	       (config_helpers[2] && (tgid == config_helpers[2] || parent == config_helpers[2]));
+	for (int i = 0; i < 4; i++) {
+		if (config_helpers[i] && (tgid == config_helpers[i] || parent == config_helpers[i]))
+			return true;
+	}
+	return false;
 }
 
 static __always_inline bool filter_task(__u64 pid_tgid)

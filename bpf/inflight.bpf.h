@@ -40,8 +40,6 @@ static __always_inline void call_abandon(struct call *call)
 	call->sp = 0;
 }
 
-#define TRAMPOLINE_MASK 0xfffULL
-
 /*
  * Whether the open call will return: every one has a return probe, and so the trampoline's address
  * for its own. Whoever was called after a jump out of it has put something else there, or nothing
@@ -207,7 +205,7 @@ static __always_inline int call_free(struct pt_regs *ctx)
 		return 0;
 	call->event.flags |= WIRE_NOT_MEASURED;
 	call->event.ts_ns = bpf_ktime_get_ns();
-	emit_with_stack(call, ctx);
+	emit_with_stack(call, ctx, PT_REGS_SP(ctx) + RETURN_SP_DELTA, false);
 	return 0;
 }
 
@@ -292,7 +290,7 @@ static __always_inline int call_leave(struct pt_regs *ctx)
 	if (config_sample_bytes)
 		call_follow(call);
 	if (!call->silent)
-		emit_with_stack(call, ctx);
+		emit_with_stack(call, ctx, PT_REGS_SP(ctx), false);
 	return 0;
 }
 

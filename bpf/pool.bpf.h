@@ -45,7 +45,7 @@ static __always_inline int pool_end(struct pt_regs *ctx, struct call *call, __u6
 	if (!ns)
 		call->event.flags |= WIRE_NOT_MEASURED;
 	call->stack[0] = caller ? caller : PT_REGS_IP(ctx) + 1;
-	emit_with_stack(call, ctx);
+	emit_with_stack(call, ctx, PT_REGS_SP(ctx), true);
 	return 0;
 }
 

@@ -23,6 +23,17 @@ struct signal_struct {
 	struct pid *pids[4];
 } __attribute__((preserve_access_index));
 
+/* One function that a return probe waits for, the innermost first. */
+struct return_instance {
+	unsigned long stack;          /* where the return address lies … */
+	unsigned long orig_ret_vaddr; /* … and what it was */
+	struct return_instance *next;
+} __attribute__((preserve_access_index));
+
+struct uprobe_task {
+	struct return_instance *return_instances;
+} __attribute__((preserve_access_index));
+
 struct task_struct {
 	int pid;
 	int tgid;
@@ -33,6 +44,7 @@ struct task_struct {
 	struct task_struct *group_leader;
 	struct task_struct *real_parent;
 	unsigned long long start_time;
+	struct uprobe_task *utask;
 	unsigned int self_exec_id; /* one more with every program that is executed */
 } __attribute__((preserve_access_index));
 

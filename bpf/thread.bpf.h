@@ -48,4 +48,31 @@ static __always_inline int process_exits(void)
 	return 0;
 }
 
+/*
+ * A child begins with what its parent has mapped, a new program with nothing of the old one, and a
+ * number that comes again with nothing at all: until the reader has told, stacks are not walked.
+ */
+static __always_inline int layout_forks(struct task_struct *parent, struct task_struct *child)
+{
+	__u32 from = parent->tgid, to = child->tgid;
+	struct unwind_layout *layout;
+
+	if (from == to)
+		return 0;
+	layout = bpf_map_lookup_elem(&layouts, &from);
+	if (!layout || bpf_map_update_elem(&layouts, &to, layout, BPF_ANY))
+		bpf_map_delete_elem(&layouts, &to);
+	return 0;
+}
+
+static __always_inline int layout_ends(bool by_exec)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 tgid = task->tgid;
+
+	if (by_exec || !task->signal->live.counter)
+		bpf_map_delete_elem(&layouts, &tgid);
+	return 0;
+}
+
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How the rules by which the code of a file is unwound lie in memory that both sides know: bpf/, and
- * user/core/unwind.h for the rest of the user side. All numbers are little-endian, as the processors are that this is for.
+ * How the rules by which the code of a file is unwound lie in memory that both sides know: bpf/,
+ *and user/core/unwind.h for the rest of the user side. All numbers are little-endian, as the
+ *processors are that this is for.
  *
  * A rule holds from its address to that of the next one, and says of the function that is suspended
  * there: where its frame begins (the CFA, which is the stack pointer that its caller gets back; the
@@ -9,11 +10,12 @@
  *
  *	piece of a file   = directory block | rule blocks          (one inner map of `tables`)
  *	directory block   = 2048 x u32, word b: the last rule whose address is <= b << shift
- *	rule block        = 1024 rules, by ascending address; the last one is filled with its last rule
+ *	rule block        = 1024 rules, by ascending address; the last one is filled with its last
+ *rule
  *
- * Addresses of rules count from the beginning of the piece, where rule 0 lies. What is looked for at
- * address a is found between the words a >> shift and (a >> shift) + 1, which are less than one block
- * apart: so it lies in one of two blocks, and a few steps find it.
+ * Addresses of rules count from the beginning of the piece, where rule 0 lies. What is looked for
+ *at address a is found between the words a >> shift and (a >> shift) + 1, which are less than one
+ *block apart: so it lies in one of two blocks, and a few steps find it.
  */
 #ifndef ALLOCTRACE_BPF_UNWIND_H
 #define ALLOCTRACE_BPF_UNWIND_H
@@ -29,15 +31,15 @@
 
 /* What the CFA is. Numbers are on disk as well: append only. */
 enum unwind_cfa {
-	UNWIND_NONE,     /* the file says nothing here: by frame pointer, and that is a guess */
-	UNWIND_SP,       /* stack pointer + cfa_words */
-	UNWIND_FP,       /* frame pointer + cfa_words */
-	UNWIND_AT_SP,    /* the word at stack pointer + cfa_words */
-	UNWIND_AT_FP,    /* the word at frame pointer + cfa_words */
-	UNWIND_PLT,      /* stack pointer + 8, and 8 more where (address & 15) >= cfa_words */
-	UNWIND_SIGNAL,   /* the frame of a signal: all registers lie in the ucontext at sp */
+	UNWIND_NONE,      /* the file says nothing here: by frame pointer, and that is a guess */
+	UNWIND_SP,        /* stack pointer + cfa_words */
+	UNWIND_FP,        /* frame pointer + cfa_words */
+	UNWIND_AT_SP,     /* the word at stack pointer + cfa_words */
+	UNWIND_AT_FP,     /* the word at frame pointer + cfa_words */
+	UNWIND_PLT,       /* stack pointer + 8, and 8 more where (address & 15) >= cfa_words */
+	UNWIND_SIGNAL,    /* the frame of a signal: all registers lie in the ucontext at sp */
 	UNWIND_OUTERMOST, /* nobody called this */
-	UNWIND_STOP,     /* a rule of another kind */
+	UNWIND_STOP,      /* a rule of another kind */
 	UNWIND_NR_CFAS,
 };
 
@@ -51,7 +53,7 @@ enum unwind_fp {
 };
 
 #define UNWIND_KIND(cfa, fp) ((__u8)((cfa) | (fp) << 4))
-#define UNWIND_CFA(kind)     ((kind) & 15)
+#define UNWIND_CFA(kind)     ((kind)&15)
 #define UNWIND_RULE_FP(kind) ((kind) >> 4)
 
 struct unwind_rule {
@@ -72,12 +74,15 @@ struct unwind_block {
 struct unwind_map {
 	__u64 start, end; /* addresses in the process; end is the first one outside */
 	__u64 base;       /* the address at which the piece begins */
-	__u32 table;      /* index into `tables`; UNWIND_NO_TABLE: not there (yet) */
+	__u32 table;      /* index into `tables`, or one of the two below */
 	__u8 shift;
 	__u8 reserved[3];
 };
 
-#define UNWIND_NO_TABLE 0xffffffffU
+#define UNWIND_NO_TABLE 0xffffffffU /* not there yet, or not to be had */
+#define UNWIND_NO_RULES                                                          \
+	0xfffffffeU /* there are none: code without a file, or that says nothing \
+		     */
 
 /* Sorted by address, without overlaps; a process has one, which is replaced as a whole. */
 struct unwind_layout {

@@ -50,6 +50,13 @@ command_of() {
 	local trace=("$build/alloctrace" --strict -o /dev/null -p "$2")
 	ready=err:ready:
 	case $1 in
+	get_stack*) command=("$build/bench/floor" "$2" "$libc" "$malloc_site" "$free_site" stack) ;;
+	none*) command=("${trace[@]}" -k --unwind none) ;;
+	rules)
+		command=("${trace[@]}" -k -v)
+		ready='err:unwind rules of'
+		;;
+	fp) command=("${trace[@]}" -k --unwind fp) ;;
 	floor) command=("$build/bench/floor" "$2" "$libc" "$malloc_site" "$free_site") ;;
 	aggregate) command=("${trace[0]}" latency "${trace[@]:1}") ;;
 	malloc-only) command=("${trace[0]}" latency -e malloc "${trace[@]:1}") ;;
@@ -139,7 +146,7 @@ measure() {
 	untraced) n=$((pairs * 100)) ;;
 	heaptrack | dhat) n=$((pairs * 10)) ;;
 	ltrace) n=$((pairs / 20 + 1)) ;;
-	stacks-fp) program=$build/bench/pairs-fp ;;
+	*-fp | fp) program=$build/bench/pairs-fp ;;
 	esac
 	case $1 in
 	heaptrack | dhat | ltrace)

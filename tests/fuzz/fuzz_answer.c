@@ -5,11 +5,14 @@
  */
 #include "fuzz.h"
 
+#include <unistd.h>
+
 #include "core/log.h"
 #include "in_process.h"
 #include "probe/object.h"
 #include "sym/names.h"
 #include "sym/reader.h"
+#include "sym/tables.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -71,6 +74,25 @@ static void take_frames(void)
 	names_free(names);
 }
 
+static void check_rules(void *context, uint32_t id, const struct unwind_rules *rules, uint64_t end)
+{
+	(void)context;
+	(void)id;
+	fuzz_check(unwind_rules_valid(rules), "rules are ones");
+	fuzz_check(!rules->count || end > rules->base, "they have an end");
+}
+
+static void take_tables(void)
+{
+	struct tables *tables = tables_new(-1);
+
+	if (!tables || tables_want(tables, 1, STDIN_FILENO))
+		abort();
+	while (tables_pending(tables))
+		tables_step(tables, check_rules, NULL);
+	tables_free(tables);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint8_t *copy = malloc(size + 1);
@@ -81,6 +103,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_answer = pack_over(copy, size);
 	take_object();
 	take_frames();
+	fuzz_answer.used = 0;
+	take_tables();
 	fuzz_answer = (struct pack){0};
 	free(copy);
 	return 0;

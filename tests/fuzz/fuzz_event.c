@@ -9,12 +9,14 @@
 #include "core/event.h"
 #include "core/heap.h"
 #include "core/lane.h"
+#include "core/stack.h"
 
 enum { STEP_LANE = 0xf0, STEP_FORK, STEP_END, STEP_EXEC, STEP_SETTLE };
 
 struct run {
 	struct heap heap;
 	struct lanes lanes;
+	struct stacks stacks;
 	uint64_t lost_ns, found, applied, ignored;
 	uint64_t lane_calls;
 	bool shared;
@@ -52,6 +54,7 @@ static void set_up(struct run *run, struct fuzz_input *in)
 	if (heap_init(h))
 		abort();
 	lanes_init(&run->lanes);
+	stacks_init(&run->stacks);
 	run->lost_ns = settings & 1 ? fuzz_word(in) : 0;
 	run->shared = settings & 2;
 	h->findings.on_finding = settings & 4 ? NULL : on_finding;
@@ -68,29 +71,55 @@ static void set_up(struct run *run, struct fuzz_input *in)
 
 static void check_view(const struct event *e)
 {
-	fuzz_check(e->kind >= EVENT_ALLOC && e->kind <= EVENT_POOL_DESTROY, "a kind that is known");
+	fuzz_check(e->kind >= EVENT_ALLOC && e->kind <= EVENT_STACK, "a kind that is known");
+	fuzz_check(e->grade < EVENT_NR_GRADES && stack_grade_name(e->grade), "a grade has a name");
+	fuzz_check(e->why < EVENT_NR_WHYS && !stack_why_text(e->why) == !e->why,
+		   "a reason has one");
 	fuzz_check(e->function < EVENT_MAX_FUNCTIONS, "a row of the table");
 	fuzz_check(e->frames <= EVENT_MAX_FRAMES, "the stack fits");
 	fuzz_check(memchr(e->comm, 0, sizeof(e->comm)), "the command's name ends");
 	fuzz_check(memchr(e->name, 0, sizeof(e->name)), "the pool's name ends");
 }
 
+/* Whatever becomes of its stack, an event keeps its caller. */
+static void resolve(struct run *run, struct event *e)
+{
+	bool has_caller = e->frames;
+	uint64_t caller = e->stack[0];
+
+	stacks_resolve(&run->stacks, e);
+	fuzz_check(!has_caller || (e->frames && e->stack[0] == caller), "the caller stays");
+	stack_cut(e, e->size % (EVENT_MAX_FRAMES + 2));
+	fuzz_check(!has_caller || (e->frames && e->stack[0] == caller), "the caller is not cut");
+	stacks_count(&run->stacks, e);
+	check_view(e);
+}
+
+static void take_call(struct run *run, struct event *e)
+{
+	struct heap_note note;
+	bool applied;
+
+	resolve(run, e);
+	applied = heap_apply(&run->heap, e, &note);
+	run->applied += applied;
+	run->ignored += !applied;
+	fuzz_check(!note.pool || note.row < run->heap.pool_count, "a pool's row exists");
+	fuzz_check(event_is_pool(e) == (note.pool != NULL), "pools' events have a pool");
+}
+
 static void take_record(struct run *run, struct fuzz_input *in, uint8_t first)
 {
 	size_t length = first | (size_t)fuzz_byte(in) << 8;
 	uint8_t *record = fuzz_block(in, &length);
-	struct heap_note note;
 	struct event e;
 
 	if (!event_decode(&e, record, length)) {
-		bool applied;
-
 		check_view(&e);
-		applied = heap_apply(&run->heap, &e, &note);
-		run->applied += applied;
-		run->ignored += !applied;
-		fuzz_check(!note.pool || note.row < run->heap.pool_count, "a pool's row exists");
-		fuzz_check(event_is_pool(&e) == (note.pool != NULL), "pools' events have a pool");
+		if (e.kind == EVENT_STACK)
+			stacks_add(&run->stacks, &e);
+		else if (e.kind != EVENT_PRESSURE)
+			take_call(run, &e);
 	}
 	free(record);
 }
@@ -139,7 +168,7 @@ static void take_step(struct run *run, struct fuzz_input *in)
 static void check_books(const struct run *run)
 {
 	const struct heap *h = &run->heap;
-	uint64_t calls = 0, told = 0;
+	uint64_t calls = 0, told = 0, stacks = 0;
 
 	for (size_t i = 0; i < HEAP_MAX_CALLS; i++)
 		calls += h->calls[i].count;
@@ -156,6 +185,9 @@ static void check_books(const struct run *run)
 	}
 	fuzz_check(h->events == run->applied && h->ignored == run->ignored, "every event counts");
 	fuzz_check(calls == h->events, "calls are events");
+	for (size_t i = 0; i < EVENT_NR_GRADES; i++)
+		stacks += run->stacks.seen[i];
+	fuzz_check(stacks <= run->applied + run->ignored, "no more stacks than events");
 	fuzz_check(told == run->found, "every finding is told once");
 	fuzz_check(h->live.blocks <= calls, "no more blocks live than came");
 	fuzz_check(h->ended.blocks <= h->live.blocks, "what ended is part of what lives");
@@ -175,5 +207,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_books(&run);
 	heap_fini(&run.heap);
 	lanes_fini(&run.lanes);
+	stacks_fini(&run.stacks);
 	return 0;
 }

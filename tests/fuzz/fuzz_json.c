@@ -155,6 +155,13 @@ struct sym_stack symbolizer_resolve(struct symbolizer *s, pid_t pid, uint64_t ad
 	return address & 1 ? (struct sym_stack){2, frames} : (struct sym_stack){1, frames + 1};
 }
 
+/* What it has mapped never changes. */
+uint64_t symbolizer_serial(struct symbolizer *s, pid_t pid)
+{
+	(void)s;
+	return (uint64_t)pid;
+}
+
 static void set_frames(const struct names *n, uint8_t settings)
 {
 	frames[0] = (struct sym_frame){.function = n->function,
@@ -225,6 +232,10 @@ static void play(struct sink *s, struct heap *h, const struct names *n, uint8_t 
 		struct event created = pool_event(EVENT_POOL_CREATE, n, pool);
 		struct event taken = pool_event(EVENT_POOL_ALLOC, n, pool);
 
+		taken.grade = (settings >> 5) % EVENT_NR_GRADES;
+		taken.why = settings % EVENT_NR_WHYS;
+		taken.stack_id = settings & 64 ? 1 : 0;
+		taken.stack[taken.frames++] = EVENT_EXACT | 0x3000;
 		tell_event(s, h, &created);
 		tell_event(s, h, &taken);
 	}

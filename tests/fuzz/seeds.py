@@ -20,17 +20,19 @@ def write(target, name, data):
 
 # ---- records of the wire (bpf/event.h)
 
-VERSION = 2
-ALLOC, FREE, REALLOC, CREATE, TAKE, GIVE, DESTROY = range(1, 8)
+VERSION = 4
+ALLOC, FREE, REALLOC, CREATE, TAKE, GIVE, DESTROY, PRESSURE, STACK = range(1, 10)
+CALL_SITE, COMPLETE, TRUNCATED, GUESSED = range(4)
+EXACT = 1 << 63
 LANE, FORK, END, EXEC, SETTLE = range(0xF0, 0xF5)
 POOL = 0x7F0000001000
 
 
 def record(kind, ts, addr=0, size=0, old=0, pool=0, pid=7, tid=7, flags=0, function=0, stack=(0x401000,), latency=5,
-           align=0, weight=0, name=None):
+           align=0, weight=0, name=None, grade=CALL_SITE, why=0, stack_id=0):
     frames = 0 if kind == CREATE else len(stack)
-    head = struct.pack("<BBBBHHIIQQQQQQQQII16s", VERSION, kind, function, flags, frames, 0, pid, tid, ts, latency, size,
-                       align, addr, old, pool, weight, 0, 0, b"demo")
+    head = struct.pack("<BBBBHBBIIQQQQQQQQQII16s", VERSION, kind, function, flags, frames, grade, why, pid, tid, ts,
+                       latency, size, align, addr, old, pool, weight, stack_id, 0, 0, b"demo")
     tail = name.ljust(64, b"\0") if kind == CREATE else b"".join(struct.pack("<Q", word) for word in stack)
     whole = head + tail
     return struct.pack("<H", len(whole)) + whole
@@ -48,6 +50,15 @@ def give(ts, index, pool=POOL, tid=7):
     return record(GIVE, ts, addr=pool + 64 * index, pool=pool, tid=tid)
 
 
+def stack(number, *above, grade=COMPLETE, why=0):
+    """The caller of record()'s calls, and what is above it."""
+    return record(STACK, 90, size=3, stack=(0x401000, *above), stack_id=number, grade=grade, why=why)
+
+
+def along(ts, addr, number):
+    return record(ALLOC, ts, addr, 160, stack_id=number)
+
+
 def lane(op=0, bucket=70, count=3, pid=0):
     key = struct.pack("<8BIIQQII", op, 1, 1, 255, 0, 0, 0, 0, pid, 0, 0, 0, bucket, 0)
     value = struct.pack("<4Q14Q", count, 100 * count, 140, 64 * count, *range(14))
@@ -61,6 +72,7 @@ def events():
     yield "malloc-free", plain + malloc + free
     yield "free-unseen", plain + free
     yield "free-null", plain + record(FREE, 1) + record(FREE, 2, flags=8, latency=9)
+    yield "malloc-with-a-pool", plain + record(ALLOC, 100, 0x1000, 160, pool=POOL) + free
     yield "realloc", plain + malloc + record(REALLOC, 150, 0x2000, 320, old=0x1000) + record(FREE, 200, 0x2000)
     yield "realloc-late", plain + malloc + record(ALLOC, 170, 0x1000, 16, tid=8) + record(REALLOC, 160, 0x2000, 320, old=0x1000)
     yield "realloc-failed", plain + malloc + record(REALLOC, 150, 0, 1 << 62, old=0x1000, flags=1)
@@ -92,7 +104,15 @@ def events():
     yield "family", plain + malloc + bytes([FORK, 9]) + record(FREE, 120, 0x1000, pid=9) + bytes([END, 9, EXEC, 7]) + free
     yield "lanes", plain + lane() + lane(1, 80) + lane(2, 90, pid=9) + lane(3, 100) + lane()
     yield "lane-bucket", plain + lane(0, 2**32 - 1)
-    yield "other-version", plain + struct.pack("<H", 112) + b"\3" + malloc[3:]
+    yield "other-version", plain + malloc[:2] + b"\3" + malloc[3:]
+    yield "stacks", plain + stack(1, 21, 22) + along(100, 0x1000, 1) + stack(2, EXACT | 23, grade=TRUNCATED, why=5) + \
+        along(110, 0x2000, 2) + along(120, 0x3000, 1) + record(FREE, 200, 0x1000, stack_id=2)
+    yield "stack-unknown", plain + along(100, 0x1000, 3) + record(FREE, 200, 0x1000, stack=(), stack_id=4)
+    yield "stack-twice", plain + stack(1, 21) + stack(1, 22, 23, grade=GUESSED) + along(100, 0x1000, 1)
+    yield "stack-of-another-caller", plain + stack(1, 21) + record(ALLOC, 100, 0x1000, 8, stack=(0x402000,), stack_id=1)
+    yield "stack-empty", plain + record(STACK, 100, stack=(), stack_id=1) + record(STACK, 100)
+    yield "stack-grade", plain + stack(1, grade=4) + stack(1, why=11) + along(100, 0x1000, 1)
+    yield "pressure", plain + record(PRESSURE, 100, size=1, stack=()) + malloc + record(PRESSURE, 150, stack=()) + free
 
 
 # ---- names
@@ -186,6 +206,63 @@ def codes():
             yield f"{name}-{settings}", bytes([settings]) + bytes.fromhex(text)
     yield "part", b"\0" + bytes.fromhex("48 85 ff 74 10 55 c3")
     yield "nothing", b"\1"
+
+
+# ---- call frame information
+
+FRAMES, CODE = 0x400000, 0x10000  # where the target puts .eh_frame and code
+
+
+def leb(n):
+    return bytes([n]) if n < 128 else bytes([n & 127 | 128]) + leb(n >> 7)
+
+
+def entry(body):
+    body += b"\0" * (-len(body) % 8 + 4)
+    return struct.pack("<I", len(body)) + body
+
+
+def cie(letters=b"zR", data=b"\x1b", code=b"\x0c\x07\x08\x90\x01", eh=True, version=1):
+    augmentation = leb(len(data)) + data if letters[:1] == b"z" else b""
+    return entry(struct.pack("<I", 0 if eh else 2**32 - 1) + bytes([version]) + letters + b"\0" +
+                 (b"\x08\0" if version == 4 else b"") + b"\x01\x78\x10" + augmentation + code)
+
+
+def fde(before, start, size, code, augmented=b"\0"):
+    """An entry of .eh_frame behind those, whose first one is its CIE."""
+    at = len(before) + 8
+    return before + entry(struct.pack("<IiI", len(before) + 4, CODE + start - (FRAMES + at), size) + augmented + code)
+
+
+def frames():
+    plain, signal = cie(), cie(b"zRS", b"\x1b", b"")
+    handled = cie(b"zPLR", b"\x9b" + struct.pack("<i", 64) + b"\x1b\x1b")
+    push = b"\x41\x0e\x10\x86\x02\x43\x0d\x06"
+    plt = b"\x0e\x10\x46\x0e\x18\x4a\x0f\x0b\x77\x08\x80\x00\x3f\x1a\x3b\x2a\x33\x24\x22"
+    realign = b"\x45\x0c\x0a\x00\x4b\x10\x06\x02\x76\x00\x44\x0f\x03\x76\x78\x06"
+    ucontext = b"\x0f\x04\x77\xa0\x01\x06\x10\x06\x03\x77\xf8\x00\x10\x10\x03\x77\xa8\x01"
+    two = fde(fde(plain, 0, 64, push), 128, 64, push + b"\x0a\x45\x0c\x07\x08\x41\x0b")
+    yield "push", b"\0" + two
+    yield "plt", b"\0" + fde(plain, 0, 64, plt)
+    yield "realigned", b"\0" + fde(plain, 0, 64, realign)
+    yield "signal", b"\0" + fde(signal, 0, 9, ucontext)
+    yield "exceptions", b"\0" + fde(handled, 0, 64, push, leb(4) + struct.pack("<i", 4))
+    yield "outermost", b"\0" + fde(plain, 0, 64, b"\x07\x10")
+    yield "overlap", b"\0" + fde(fde(fde(plain, 0, 64, push), 32, 64, plt), 32, 8, push)
+    yield "remember", b"\0" + fde(plain, 0, 64, b"\x0a\x41" * 40 + b"\x0b" * 41)
+    yield "set-loc", b"\0" + fde(plain, 0, 64, b"\x01\x00\x00\x00\x00")
+    yield "zero", b"\0" + fde(two + b"\0" * 4, 0, 4, push)
+    for version in (1, 3, 4):
+        common = cie(b"", b"", eh=False, version=version)
+        yield f"debug-{version}", b"\2" + common + entry(struct.pack("<IQQ", 0, CODE, 64) + push)
+    rest = cie(b"", b"", eh=False) + entry(struct.pack("<IQQ", 0, CODE + 64, 64) + push) + \
+        entry(struct.pack("<IQQ", 0, CODE + 32, 8) + plt)
+    one = fde(plain, 0, 64, push)
+    rest += b"\0" * (len(one) - len(rest))
+    yield "both", b"\6" + one + b"\0" * (len(rest) - len(one)) + rest
+    for name, step, count in (("dense", 1, 1000), ("sparse", 70000, 600), ("crowd", 3, 1020)):
+        yield f"rules-{name}", b"\1" + struct.pack("<QQ", CODE, CODE + step * count + 9) + b"".join(
+            struct.pack("<IhbB", step * k, k, -2, 0x11) for k in range(count))
 
 
 # ---- ELF files
@@ -296,6 +373,29 @@ def dwarf_files(folder):
         yield f"{folder}/dwz"
 
 
+def frame_files(folder):
+    """Names and paths: what stacks are walked by."""
+    small = ["-O2", "-g0", "-Wl,--build-id=none", *LINK[:5], "-fasynchronous-unwind-tables"]
+    for name, flags in {
+        "eh": [],
+        "eh-frame-pointers": ["-fno-omit-frame-pointer"],
+        "debug": ["-g", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables"],
+        "debug-compressed": ["-g", "-gz=zlib", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables"],
+    }.items():
+        yield compiled(folder, name, "gcc", INLINED, "c", *small, *flags)
+    yield headless(compiled(folder, "no-sections", "gcc", INLINED, "c", *small, "-Wl,--eh-frame-hdr", "-s"))
+
+
+def headless(path):
+    """Without section headers: what the program headers say is all there is."""
+    if path:
+        with open(path, "r+b") as file:
+            for offset, size in ((40, 8), (60, 4)):  # e_shoff, e_shnum and e_shstrndx
+                file.seek(offset)
+                file.write(b"\0" * size)
+    return path
+
+
 def linked(folder):
     path = f"{folder}/debuglink"
     with open(f"{folder}/debuglink.debug", "wb") as file:
@@ -320,11 +420,11 @@ def trimmed(data):
 
 
 def main():
-    for target, seeds in {"event": events, "json": texts, "maps": lines, "site": codes}.items():
+    for target, seeds in {"event": events, "json": texts, "maps": lines, "site": codes, "unwind": frames}.items():
         for name, data in seeds():
             write(target, name, data)
     with tempfile.TemporaryDirectory() as folder:
-        for target, files in {"elf": elf_files, "dwarf": dwarf_files}.items():
+        for target, files in {"elf": elf_files, "dwarf": dwarf_files, "unwind": frame_files}.items():
             for path in files(folder):
                 if path:
                     with open(path, "rb") as file:

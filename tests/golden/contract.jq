@@ -49,19 +49,33 @@ def check_start($n):
 
 def check_frame($n):
   check($n; {function: "text", file: "text", line: "whole", column: "whole", module: "text",
-             offset: "address", module_offset: "address", inlined: "yes"};
+             offset: "address", module_offset: "address", inlined: "yes", signal: "yes"};
         ["module", "module_offset"]);
+
+# A stack that is whole has no reason to end, one that is cut short has.
+def check_grade($n):
+  if has("stack_grade") then
+    (if .stack_grade | IN("complete", "truncated", "guessed", "call-site") then empty
+     else error("line \($n): grade \(.stack_grade)") end),
+    (if has("stack") then empty else error("line \($n): the grade of no stack") end),
+    (if .stack_grade == "complete" and has("stack_why") or .stack_grade == "truncated" and (has("stack_why") | not)
+     then error("line \($n): \(.stack_grade), and why is \(.stack_why)") else empty end),
+    (if .stack[0].signal then error("line \($n): a signal called the allocator") else empty end)
+  elif has("stack_why") then error("line \($n): a reason without a grade")
+  else empty end;
 
 def check_event($n):
   check($n; {type: "text", call: "text", kind: "text", ts_ns: "whole", pid: "whole", tid: "whole",
              comm: "text", size: "whole", overflow: "yes", align: "whole", addr: "address", old_addr: "address",
              old_size: "whole", failed: "yes", latency_ns: "whole", returned_ns: "whole", pool: "text",
              pool_addr: "address", base: "address", chunk_size: "whole", chunk_count: "whole",
-             ns_pid: "whole", ns_tid: "whole", weighted_bytes: "whole", stack: "list"};
+             ns_pid: "whole", ns_tid: "whole", weighted_bytes: "whole", stack: "list",
+             stack_grade: "text", stack_why: "text"};
         ["call", "kind", "ts_ns", "pid", "tid", "comm"]),
   together($n; ["ns_pid", "ns_tid"]),
   (if [.kind] - ["alloc", "free", "realloc", "create", "destroy"] == [] then empty
    else error("line \($n): kind \(.kind)") end),
+  check_grade($n),
   ((.stack // [])[] | check_frame($n));
 
 def check_names: ["chunk-outside-region", "misaligned", "overlapping", "handed-out-twice", "freed-twice",
@@ -243,10 +257,14 @@ def check_books($n):
              live_of_ended: "object", live_estimated: "object", sample_bytes: "whole",
              calls_counted: "whole", command: "text", findings: "object", findings_seen: "object",
              findings_doubtful: "whole", findings_refused: "whole", counted_only: "whole",
-             uncounted: "whole", pressure: "object", live_inexact: "yes"};
+             uncounted: "whole", pressure: "object", live_inexact: "yes", stacks: "object"};
         ["calls", "lost", "events", "entered", "in_flight"]),
   (.calls[] | check($n; total_types; ["count"]), together($n; ["weighted_bytes", "weighted_count"])),
   ((.live // empty) | check($n; live_types; ["blocks", "bytes"])),
+  ((.stacks // empty)
+   | check($n; {complete: "whole", truncated: "whole", guessed: "whole", call_site: "whole", distinct: "whole",
+                refused: "whole", unknown: "whole"};
+           ["complete", "truncated", "guessed", "call_site", "distinct"])),
   ((.live_of_ended // empty) | check($n; live_types; ["blocks", "bytes"])),
   ((.live_estimated // empty) | check($n; estimate_types; ["blocks", "bytes"])),
   together($n; ["findings", "findings_seen"]),
@@ -310,6 +328,9 @@ def check_costs:
    elif $lines[-1].type != "summary" then error("the last line is not the summary")
    elif ([$lines[] | select(.type == "finding") | .check] | group_by(.) | map({key: .[0], value: length}) | from_entries)
         != ($lines[-1].findings // {}) then error("the findings are not those of the summary")
+   elif ([$lines[] | select(.stack_grade).stack_grade] | group_by(.) | map({key: .[0] | sub("-"; "_"), value: length}) | from_entries)
+        != ($lines[-1].stacks // {} | del(.distinct, .refused, .unknown) | with_entries(select(.value > 0)))
+   then error("the grades are not those of the summary")
    elif [$lines[] | select(.type == "start" or .type == "summary")] | length != 2
    then error("more than one start or summary")
    else true end)

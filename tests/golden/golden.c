@@ -185,6 +185,7 @@ static const struct step no_steps[] = {NEVER};
 
 #include "wrongs.h"
 #include "filling.h"
+#include "stacks.h"
 
 static const struct run wrongs_run = {
 	.events = wrongs,
@@ -236,6 +237,9 @@ static void complete_events(const struct run *run)
 		e->tid = e->tid ? e->tid : e->pid;
 		if (!e->comm[0])
 			strcpy(e->comm, "demo");
+		if (e->kind == EVENT_STACK || e->stack_id)
+			continue;
+		e->grade = e->frames > 1 ? EVENT_GUESSED : EVENT_COMPLETE;
 		if (e->frames || e->kind == EVENT_POOL_CREATE || e->kind == EVENT_POOL_DESTROY)
 			continue;
 		e->frames = 1;
@@ -262,6 +266,7 @@ static struct lanes lanes;
 static const struct given no_lanes;
 static struct unsent unsent;
 static struct pressure pressure;
+static struct stacks stacks;
 static struct event_totals all[EVENT_MAX_FUNCTIONS];
 
 /* The books of what was no event, as the kernel side has them. */
@@ -288,6 +293,7 @@ static struct report report_of(const struct run *run, const struct heap *h, bool
 	if (run->unsent)
 		report.calls = count_unsent(run, h);
 	report.pressure = &pressure;
+	report.stacks = info.stacks ? &stacks : NULL;
 	report.events = h->events + h->ignored;
 	report.final = final;
 	lanes_clear(&lanes);
@@ -320,7 +326,7 @@ static void tell(void *sink, const struct finding *f)
 }
 
 /* Of a mark, size is the number of calls that were only counted until then. */
-static void take_event(struct sink *s, struct heap *h, const struct event *e)
+static void take_event(struct sink *s, struct heap *h, struct event *e)
 {
 	struct pressure_change change;
 	struct heap_note note;
@@ -330,8 +336,14 @@ static void take_event(struct sink *s, struct heap *h, const struct event *e)
 			s->ops->pressure(s, &change);
 		return;
 	}
+	if (e->kind == EVENT_STACK) {
+		stacks_add(&stacks, e);
+		return;
+	}
+	stacks_resolve(&stacks, e);
 	if (!heap_apply(h, e, &note))
 		return;
+	stacks_count(&stacks, e);
 	if (e->kind == EVENT_POOL_CREATE)
 		unsent_learn(&unsent, e, note.row);
 	if (s->ops->event)
@@ -344,6 +356,7 @@ static void play(struct sink *s, struct heap *h, const struct run *run)
 	struct report report;
 
 	unsent_init(&unsent, h);
+	stacks_init(&stacks);
 	h->sample_bytes = run->sample_bytes;
 	h->findings.on_finding = run->checks ? tell : NULL;
 	h->findings.context = s;
@@ -360,6 +373,7 @@ static void play(struct sink *s, struct heap *h, const struct run *run)
 	if (s->ops->finish)
 		s->ops->finish(s, &report);
 	unsent_fini(&unsent);
+	stacks_fini(&stacks);
 }
 
 /* A run that was to see one pool, and met another. */
@@ -413,6 +427,8 @@ static const struct {
 	{"findings.json", &json_trace_sink, &wrongs_run, true},
 	{"filling.text", &text_trace_sink, &filling_run, false},
 	{"filling.json", &json_trace_sink, &filling_run, false},
+	{"stacks.text", &text_trace_sink, &stacks_run, true},
+	{"stacks.json", &json_trace_sink, &stacks_run, true},
 	{"little.text", &text_latency_sink, NULL, false},
 	{"little.json", &json_trace_sink, NULL, false},
 };

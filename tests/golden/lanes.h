@@ -15,7 +15,9 @@ enum {
 	UNKNOWN = 0x404000,
 	EVIL = 0x405000,
 	LIBC = 0x406000,
-	NO_COLUMN = 0x407000
+	NO_COLUMN = 0x407000,
+	RESTORER = 0x408000,   /* nothing was called there: a handler returns to it … */
+	INTERRUPTED = 0x409000 /* … and a signal came here */
 };
 
 #define PID   4211

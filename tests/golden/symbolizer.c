@@ -27,16 +27,33 @@ static const struct sym_frame frames_no_column[] = {
 	{NULL, "generated.c", 7, 0, "/usr/bin/demo", 0x30, 0x3030, false},
 };
 
+static const struct sym_frame frames_restorer[] = {
+	{"__restore_rt", NULL, 0, 0, "/usr/lib/libc.so.6", 0, 0x3c050, false},
+};
+static const struct sym_frame frames_interrupted[] = {
+	{"spin", "demo.c", 40, 1, "/usr/bin/demo", 0, 0x1090, true},
+	{"work", "demo.c", 52, 2, "/usr/bin/demo", 0x8, 0x1090, false},
+};
+
 #define STACK(frames)                                      \
 	(struct sym_stack)                                 \
 	{                                                  \
 		sizeof(frames) / sizeof(frames[0]), frames \
 	}
 
+uint64_t symbolizer_serial(struct symbolizer *s, pid_t pid)
+{
+	if (s)
+		abort();
+	return (uint64_t)pid;
+}
+
 struct sym_stack symbolizer_resolve(struct symbolizer *s, pid_t pid, uint64_t address,
 				    bool is_return)
 {
-	if (s || (pid != PID && pid != OTHER && pid != CHILD) || !is_return)
+	bool exact = address == RESTORER || address == INTERRUPTED;
+
+	if (s || (pid != PID && pid != OTHER && pid != CHILD) || is_return == exact)
 		abort();
 	switch (address) {
 	case IN_MAIN:
@@ -51,6 +68,10 @@ struct sym_stack symbolizer_resolve(struct symbolizer *s, pid_t pid, uint64_t ad
 		return STACK(frames_libc);
 	case NO_COLUMN:
 		return STACK(frames_no_column);
+	case RESTORER:
+		return STACK(frames_restorer);
+	case INTERRUPTED:
+		return STACK(frames_interrupted);
 	default:
 		return STACK(frames_unknown);
 	}

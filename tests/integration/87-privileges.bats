@@ -185,10 +185,10 @@ teardown() {
 	for act in clone3 openat2 io_uring; do # younger calls are missing, so that libraries fall back
 		grep -qx "did $act: ENOSYS" did
 	done
-	for act in read-open read memory thread write exists isatty bpf-lookup bpf-load bpf-link end-own-child reap; do
+	for act in read-open read file-system memory thread write exists isatty bpf-lookup bpf-load bpf-link end-own-child reap; do
 		grep -qx "did $act: works" did || { echo "$act: $(grep "did $act:" did)" >&2; return 1; }
 	done
-	[ "$(wc -l <did)" -eq 45 ]
+	[ "$(wc -l <did)" -eq 46 ]
 	[ "$(cat mine)" = precious ]
 	[ "$(stat -c %a mine)" = 640 ]
 	[ ! -e confined.new ]

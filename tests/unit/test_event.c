@@ -2,6 +2,11 @@
 /* From bytes to a view: every field comes through. Linked with libcore.a alone. */
 #include "record.h"
 
+static bool is_pools(uint8_t kind)
+{
+	return kind >= WIRE_POOL_CREATE && kind <= WIRE_POOL_DESTROY;
+}
+
 static void check_common(const struct event *e, const struct wire_event *w)
 {
 	assert_int_equal(e->kind, w->kind);
@@ -11,12 +16,22 @@ static void check_common(const struct event *e, const struct wire_event *w)
 	assert_int_equal(e->ts_ns, 0x1111111111111111);
 	assert_int_equal(e->latency_ns, 1633);
 	assert_int_equal(e->size, 0x2222222222222222);
-	assert_int_equal(e->pool, w->kind >= WIRE_POOL_CREATE ? 0x7f0000001000 : 0);
+	assert_int_equal(e->pool, is_pools(w->kind) ? 0x7f0000001000 : 0);
 	assert_int_equal(e->weighted_bytes, w->kind == WIRE_POOL_CREATE ? 0 : 0x3333333333333333);
 	assert_int_equal(e->ns_pid, 7);
 	assert_int_equal(e->ns_tid, 8);
 	assert_string_equal(e->comm, "demo");
-	assert_int_equal(event_is_pool(e), w->kind >= WIRE_POOL_CREATE);
+	assert_int_equal(event_is_pool(e), is_pools(w->kind));
+}
+
+static void check_stack(const struct event *e, unsigned int frames)
+{
+	assert_int_equal(e->frames, frames);
+	for (unsigned int i = 0; i < frames; i++)
+		assert_int_equal(e->stack[i], word_number(i));
+	assert_int_equal(e->grade, EVENT_TRUNCATED);
+	assert_int_equal(e->why, EVENT_WHY_NO_TABLE);
+	assert_int_equal(e->stack_id, 0x4444444444444444);
 }
 
 static void test_calls(void **state)
@@ -37,10 +52,43 @@ static void test_calls(void **state)
 		assert_int_equal(e.old_addr, 0x55d0c0a81280);
 		assert_int_equal(e.base + e.chunk_size + e.chunk_count, 0);
 		assert_string_equal(e.name, "");
-		assert_int_equal(e.frames, 3);
-		for (unsigned int i = 0; i < 3; i++)
-			assert_int_equal(e.stack[i], word_number(i));
+		check_stack(&e, 3);
+		assert_int_equal(e.layout, 0);
 	}
+}
+
+/* A stack by its number: it has words, and says by which layout they were found. */
+static void test_stack(void **state)
+{
+	struct wire_event w = sample(WIRE_STACK, 5);
+	struct event e;
+
+	(void)state;
+	memset(&e, 0xa5, sizeof(e));
+	assert_int_equal(decode(&e, &w), 0);
+	check_common(&e, &w);
+	check_stack(&e, 5);
+	assert_int_equal(e.kind, EVENT_STACK);
+	assert_int_equal(e.layout, 0x2222222222222222);
+	w.wire_stack_layout = 0;
+	assert_int_equal(decode(&e, &w), 0);
+	assert_int_equal(e.layout, 0);
+}
+
+/* Where a signal came the word is the address itself, elsewhere what a call returns to. */
+static void test_exact(void **state)
+{
+	struct event e = {.frames = 2, .stack = {0x401000, EVENT_EXACT | 0x402000}};
+
+	(void)state;
+	assert_int_equal(EVENT_EXACT, 1ULL << 63);
+	assert_int_equal(event_frame_address(&e, 0), 0x401000);
+	assert_int_equal(event_frame_address(&e, 1), 0x402000);
+	assert_true(event_frame_is_return(&e, 0));
+	assert_false(event_frame_is_return(&e, 1));
+	assert_int_equal(event_word_address(e.stack[1]), 0x402000);
+	assert_true(event_word_is_return(0x7fffffffffffffff));
+	assert_false(event_word_is_return(EVENT_EXACT));
 }
 
 static void test_pool_create(void **state)
@@ -61,6 +109,10 @@ static void test_pool_create(void **state)
 	/* Where it was made, in the place of a weight, which it has none of. */
 	assert_int_equal(e.frames, 1);
 	assert_int_equal(e.stack[0], 0x3333333333333333);
+	/* … which is no stack. */
+	assert_int_equal(e.grade, EVENT_CALL_SITE);
+	assert_int_equal(e.why, EVENT_WHY_NONE);
+	assert_int_equal(e.stack_id + e.layout, 0);
 	w.wire_pool_site = 0;
 	assert_int_equal(decode_length(&e, &w, name, length_of(&w)), 0);
 	assert_int_equal(e.frames, 0);
@@ -116,7 +168,7 @@ static void test_nothing_new(void **state)
 static void test_bytes(void **state)
 {
 	static const unsigned char bytes[] = {
-		3,    5,    63,   0x30, 1,    0,    0, 0, /* version … frames, reserved */
+		4,    5,    63,   0x30, 1,    0,    3, 6, /* version … frames, grade, why */
 		0x73, 0x10, 0,    0,    0x74, 0x10, 0, 0, /* tgid, tid */
 		8,    7,    6,    5,    4,    3,    2, 1, /* ts_ns */
 		0x61, 6,    0,    0,    0,    0,    0, 0, /* latency_ns */
@@ -126,6 +178,7 @@ static void test_bytes(void **state)
 		0x80, 0x12, 0xa8, 0xc0, 0xd0, 0x55, 0, 0, /* old_addr */
 		1,    0,    0,    0,    0,    0,    0, 0, /* pool */
 		0,    0,    8,    0,    0,    0,    0, 0, /* weighted_bytes */
+		0xce, 0xfa, 0xfe, 0xca, 0,    0,    0, 9, /* stack_id */
 		3,    0,    0,    0,    4,    0,    1, 0, /* ns_tgid, ns_tid */
 		'd',  'e',  'm',  'o',  0,    0,    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* comm */
 		0xef, 0xbe, 0xad, 0xde, 0,    0,    0, 0,                         /* the caller */
@@ -133,7 +186,7 @@ static void test_bytes(void **state)
 	struct event e;
 
 	(void)state;
-	assert_int_equal(sizeof(bytes), 104 + 8);
+	assert_int_equal(sizeof(bytes), 112 + 8);
 	assert_int_equal(event_decode(&e, bytes, sizeof(bytes)), 0);
 	assert_int_equal(e.kind, EVENT_POOL_ALLOC);
 	assert_int_equal(e.function, 63);
@@ -144,12 +197,13 @@ static void test_bytes(void **state)
 	assert_true(e.size == 256 && e.align == 16);
 	assert_true(e.addr == 0x55d0c0a812a0 && e.old_addr == 0x55d0c0a81280);
 	assert_true(e.pool == 1 && e.weighted_bytes == 524288);
+	assert_true(e.grade == EVENT_GUESSED && e.why == EVENT_WHY_NO_INFO);
+	assert_true(e.stack_id == 0x09000000cafeface && e.layout == 0);
 	assert_true(e.ns_pid == 3 && e.ns_tid == 65540);
 	assert_string_equal(e.comm, "demo");
 	assert_true(e.frames == 1 && e.stack[0] == 0xdeadbeef);
 }
 
-/* Text that fills its field has no NUL on the wire, and has one in the view. */
 /* A change of the level: its own two words, whatever else lies there. */
 static void test_pressure(void **state)
 {
@@ -189,6 +243,7 @@ static void test_level_word(void **state)
 	assert_int_equal(event_word_level(0), EVENT_WHOLE);
 }
 
+/* Text that fills its field has no NUL on the wire, and has one in the view. */
 static void test_full_text(void **state)
 {
 	struct wire_event w = sample(WIRE_POOL_CREATE, 0);
@@ -317,7 +372,8 @@ int main(void)
 		cmocka_unit_test(test_all_depths),   cmocka_unit_test(test_unaligned),
 		cmocka_unit_test(test_times),        cmocka_unit_test(test_cookie),
 		cmocka_unit_test(test_cookie_alone), cmocka_unit_test(test_pressure),
-		cmocka_unit_test(test_level_word),
+		cmocka_unit_test(test_level_word),   cmocka_unit_test(test_stack),
+		cmocka_unit_test(test_exact),
 	};
 
 	return cmocka_run_group_tests_name("event", tests, NULL, NULL);

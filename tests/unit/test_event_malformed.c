@@ -30,7 +30,7 @@ static void test_wrong_version(void **state)
 		struct wire_event w = sample(WIRE_ALLOC, 1);
 
 		w.version = (uint8_t)version;
-		assert_int_equal(decode(&e, &w), version == 3 ? 0 : -EPROTO);
+		assert_int_equal(decode(&e, &w), version == 4 ? 0 : -EPROTO);
 	}
 }
 
@@ -40,9 +40,12 @@ static void test_wrong_kind(void **state)
 
 	(void)state;
 	for (unsigned int kind = 0; kind < 256; kind++) {
-		struct wire_event w = sample((uint8_t)kind, 0);
-		bool good = kind >= WIRE_ALLOC && kind <= WIRE_POOL_DESTROY;
+		uint16_t frames = kind == WIRE_STACK;
+		struct wire_event w = sample((uint8_t)kind, frames);
+		bool good = kind >= WIRE_ALLOC && kind <= WIRE_STACK;
 
+		if (kind == WIRE_PRESSURE)
+			w.wire_pressure_level = WIRE_SAMPLED;
 		assert_int_equal(decode(&e, &w), good ? 0 : -EINVAL);
 	}
 }
@@ -87,6 +90,41 @@ static void test_grades(void **state)
 		w.why = (uint8_t)n;
 		assert_int_equal(decode(&e, &w), n < WIRE_NR_WHYS ? 0 : -EINVAL);
 	}
+}
+
+/* Each kind has them, known ones alone. */
+static void test_grades_of_kinds(void **state)
+{
+	struct event e;
+
+	(void)state;
+	for (uint8_t kind = WIRE_ALLOC; kind <= WIRE_STACK; kind++) {
+		struct wire_event w = sample(kind, kind == WIRE_STACK);
+
+		w.grade = WIRE_NR_GRADES;
+		assert_int_equal(decode(&e, &w), -EINVAL);
+		w.grade = WIRE_GUESSED;
+		w.why = WIRE_NR_WHYS;
+		assert_int_equal(decode(&e, &w), -EINVAL);
+	}
+}
+
+/* One that has no words, or no number by which anybody could mean it. */
+static void test_stack_of_nothing(void **state)
+{
+	struct wire_event w = sample(WIRE_STACK, 0);
+	struct event e;
+
+	(void)state;
+	assert_int_equal(decode(&e, &w), -EINVAL);
+	w.frames = 1;
+	assert_int_equal(decode(&e, &w), 0);
+	w.stack_id = 0;
+	assert_int_equal(decode(&e, &w), -EINVAL);
+	w = sample(WIRE_STACK, WIRE_MAX_FRAMES);
+	assert_int_equal(decode(&e, &w), 0);
+	w = sample(WIRE_STACK, WIRE_MAX_FRAMES + 1);
+	assert_int_equal(decode_length(&e, &w, NULL, HEADER + 8 * (WIRE_MAX_FRAMES + 1)), -EINVAL);
 }
 
 /* A pool's creation has a name there. */
@@ -140,7 +178,9 @@ static uint64_t next_random(uint64_t *state)
 
 static void check_sane(const struct event *e)
 {
-	assert_true(e->kind >= EVENT_ALLOC && e->kind <= EVENT_POOL_DESTROY);
+	assert_true(e->kind >= EVENT_ALLOC && e->kind <= EVENT_STACK);
+	assert_true(e->kind != EVENT_STACK || (e->frames && e->stack_id));
+	assert_true(e->grade < EVENT_NR_GRADES && e->why < EVENT_NR_WHYS);
 	assert_true(e->frames <= EVENT_MAX_FRAMES);
 	assert_true(e->function < 64);
 	assert_true(memchr(e->comm, 0, sizeof(e->comm)) != NULL);
@@ -208,6 +248,8 @@ int main(void)
 		cmocka_unit_test(test_wrong_flags),
 		cmocka_unit_test(test_wrong_function),
 		cmocka_unit_test(test_grades),
+		cmocka_unit_test(test_grades_of_kinds),
+		cmocka_unit_test(test_stack_of_nothing),
 		cmocka_unit_test(test_create_with_frames),
 		cmocka_unit_test(test_too_many_frames),
 		cmocka_unit_test(test_frames_and_length_disagree),

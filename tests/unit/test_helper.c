@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -20,6 +21,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -46,7 +48,8 @@ enum question {
 	WANT_FOR_EVER,
 	ANSWER_AHEAD,
 	GIVE_FILES,
-	LEAVE
+	LEAVE,
+	SLEEP
 };
 
 /* What was forbidden and succeeded all the same, as bits. */
@@ -155,6 +158,9 @@ static size_t do_job(void *context, struct helper_worker *w, const void *questio
 	case DIE:
 		raise(SIGKILL);
 		__builtin_trap();
+	case SLEEP: /* takes no CPU time, of which the job allows some */
+		for (;;)
+			nanosleep(&(struct timespec){.tv_sec = 1000}, NULL);
 	case LOOP:
 		for (;;)
 			__asm__ volatile("");
@@ -343,6 +349,122 @@ static void test_given_files_are_closed(void **state)
 	helper_stop(h);
 }
 
+/* ---- asked without waiting */
+
+#define LONG_MS 60000
+
+static int send_it(struct helper *h, unsigned char question, int fd)
+{
+	memset(answer, 0, 128);
+	return helper_send(h, &question, 1, fd, LONG_MS);
+}
+
+/* What helper_take says when there is something to say. */
+static ssize_t take(struct helper *h)
+{
+	struct pollfd ready = {.fd = helper_fd(h), .events = POLLIN};
+	ssize_t n;
+
+	assert_true(ready.fd >= 0);
+	do {
+		assert_int_equal(poll(&ready, 1, LONG_MS), 1);
+		n = helper_take(h, answer);
+	} while (n == -EAGAIN);
+	return n;
+}
+
+static void test_sent(void **state)
+{
+	struct helper *h = start();
+	int fd = file_with("of the file");
+
+	(void)state;
+	assert_int_equal(helper_fd(h), -1);
+	assert_int_equal(helper_take(h, answer), -EINVAL);
+	assert_int_equal(send_it(h, READ_FILE, fd), 0);
+	assert_int_equal(take(h), 11);
+	assert_memory_equal(answer, "of the file", 11);
+	close(fd);
+	assert_int_equal(helper_fd(h), -1);
+	assert_int_equal(helper_take(h, answer), -EINVAL);
+	for (uint32_t i = 1; i <= 1000; i++) {
+		assert_int_equal(i % 2 ? send_it(h, COUNT, -1) : ask(h, COUNT, -1),
+				 i % 2 ? 0 : sizeof(i));
+		assert_int_equal(i % 2 ? take(h) : (ssize_t)sizeof(i), sizeof(i));
+		assert_int_equal(number(), i);
+	}
+	helper_stop(h);
+}
+
+static void test_one_at_a_time(void **state)
+{
+	struct helper *h = start();
+
+	(void)state;
+	assert_int_equal(send_it(h, SLEEP, -1), 0);
+	assert_int_equal(helper_take(h, answer), -EAGAIN);
+	assert_int_equal(send_it(h, COUNT, -1), -EBUSY);
+	assert_int_equal(ask(h, COUNT, -1), -EBUSY);
+	assert_int_equal(helper_take(h, answer), -EAGAIN);
+	helper_renew(h); /* which ends that question */
+	assert_int_equal(helper_fd(h), -1);
+	assert_int_equal(helper_take(h, answer), -EINVAL);
+	assert_int_equal(send_it(h, COUNT, -1), 0);
+	assert_int_equal(take(h), sizeof(uint32_t));
+	assert_int_equal(number(), 1);
+	assert_int_equal(helper_send(h, answer, HELPER_MAX_BYTES + 1, -1, LONG_MS), -EMSGSIZE);
+	helper_stop(h);
+}
+
+static void check_death_of_sent(struct helper *h, unsigned char question)
+{
+	assert_int_equal(ask(h, COUNT, -1), sizeof(uint32_t));
+	assert_int_equal(send_it(h, question, -1), 0);
+	assert_int_equal(take(h), -ECONNRESET);
+	assert_int_equal(helper_fd(h), -1);
+	assert_int_equal(ask(h, COUNT, -1), sizeof(uint32_t));
+	assert_int_equal(number(), 1);
+}
+
+static void test_death_of_sent(void **state)
+{
+	struct helper *h = start();
+	int before;
+
+	(void)state;
+	check_death_of_sent(h, DIE);
+	before = open_files();
+	for (int i = 0; i < 10; i++)
+		check_death_of_sent(h, i % 2 ? DIE : LEAVE);
+	check_death_of_sent(h, LOOP);
+	check_death_of_sent(h, WANT_FILE); /* nobody gives one: out of turn */
+	assert_int_equal(open_files(), before);
+	helper_stop(h);
+}
+
+/* Nothing ever becomes readable, and all the same there is an end. */
+static void test_late(void **state)
+{
+	const unsigned char question = SLEEP;
+	struct helper *h = start();
+	ssize_t n;
+
+	(void)state;
+	assert_int_equal(helper_send(h, &question, 1, -1, 50), 0);
+	while ((n = helper_take(h, answer)) == -EAGAIN) {
+		struct pollfd ready = {.fd = helper_fd(h), .events = POLLIN};
+
+		assert_int_equal(poll(&ready, 1, 1), 0);
+	}
+	assert_int_equal(n, -ECONNRESET);
+	assert_int_equal(helper_fd(h), -1);
+	assert_int_equal(ask(h, COUNT, -1), sizeof(uint32_t));
+	assert_int_equal(number(), 1);
+	helper_stop(h);
+}
+
+/* ---- their end */
+
 /* The keeper is the child that this process had not before. */
 static pid_t only_child(void)
 {
@@ -372,6 +494,7 @@ static void test_the_end_of_all(void **state)
 	while (ask(h, SAY_HELLO, -1) == 5)
 		;
 	assert_int_equal(ask(h, SAY_HELLO, -1), -ENOTCONN);
+	assert_int_equal(send_it(h, SAY_HELLO, -1), -ENOTCONN);
 	helper_stop(h);
 }
 
@@ -400,6 +523,10 @@ int main(void)
 		cmocka_unit_test(test_wanted_files),
 		cmocka_unit_test(test_taken_over),
 		cmocka_unit_test(test_given_files_are_closed),
+		cmocka_unit_test(test_sent),
+		cmocka_unit_test(test_one_at_a_time),
+		cmocka_unit_test(test_death_of_sent),
+		cmocka_unit_test(test_late),
 		cmocka_unit_test(test_the_end_of_all),
 		cmocka_unit_test(test_ends_with_us),
 	};

@@ -259,6 +259,33 @@ static void test_override(void **state)
 			    "[vsyscall]");
 }
 
+/* It tells the answers of one time from those of another, of one process from another. */
+static void test_serial(void **state)
+{
+	uint64_t first, mapped;
+
+	(void)state;
+	assert_int_equal(symbolizer_serial(symbolizer, CHILD), 0);
+	map_at(0x1000, 0x9000, true, "");
+	first = symbolizer_serial(symbolizer, CHILD);
+	assert_int_not_equal(first, 0);
+	module_at(CHILD, 0x2000);
+	assert_int_equal(symbolizer_serial(symbolizer, CHILD), first);
+	map_at(0x3000, 0x5000, false, "");
+	mapped = symbolizer_serial(symbolizer, CHILD);
+	assert_int_not_equal(mapped, first);
+	assert_int_equal(symbolizer_fork(symbolizer, CHILD, CHILD + 1), 0);
+	assert_int_not_equal(symbolizer_serial(symbolizer, CHILD + 1), mapped);
+	assert_int_equal(symbolizer_serial(symbolizer, CHILD), mapped);
+	/* What has ended answers as before, until its number comes again. */
+	symbolizer_exit(symbolizer, CHILD);
+	assert_int_equal(symbolizer_serial(symbolizer, CHILD), mapped);
+	map_at(0x1000, 0x9000, true, "");
+	assert_int_not_equal(symbolizer_serial(symbolizer, CHILD), mapped);
+	symbolizer_exec(symbolizer, CHILD);
+	assert_int_equal(symbolizer_serial(symbolizer, CHILD), 0);
+}
+
 /* A mapping of a whole file at an address, as the process CHILD would have it. */
 static int map_file_into(struct symbolizer *s, const char *path, uint64_t start)
 {
@@ -433,14 +460,16 @@ static void test_ended_child(void **state)
 static void test_refresh(void **state)
 {
 	char *code = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	uint64_t address = (uint64_t)(uintptr_t)code;
+	uint64_t address = (uint64_t)(uintptr_t)code, before;
 
 	(void)state;
 	assert_ptr_not_equal(code, MAP_FAILED);
 	assert_int_equal(symbolizer_add_process(symbolizer, getpid()), 0);
 	assert_string_equal(module_at(getpid(), address), "[unknown]");
+	before = symbolizer_serial(symbolizer, getpid());
 	assert_int_equal(symbolizer_refresh(symbolizer, getpid()), 0);
 	assert_string_equal(module_at(getpid(), address), "[anon]");
+	assert_int_not_equal(symbolizer_serial(symbolizer, getpid()), before);
 	assert_int_equal(munmap(code, 4096), 0);
 }
 
@@ -456,6 +485,7 @@ int main(void)
 		WITH_SYMBOLIZER(test_fork_exec_exit),
 		WITH_SYMBOLIZER(test_ended_are_forgotten),
 		WITH_SYMBOLIZER(test_override),
+		WITH_SYMBOLIZER(test_serial),
 		WITH_SYMBOLIZER(test_deleted_file),
 		WITH_SYMBOLIZER(test_damaged_files),
 		WITH_SYMBOLIZER(test_truncated_later),

@@ -26,6 +26,7 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -166,10 +167,12 @@ static void try_files(const char *mine)
 static void try_what_is_needed(const char *mine)
 {
 	int fd = open(mine, O_RDONLY | O_CLOEXEC);
+	struct statvfs fs;
 	char byte = 'x';
 
 	TRY("read-open", fd);
 	TRY("read", pread(fd, &byte, 1, 0));
+	TRY("file-system", fstatvfs(fd, &fs));
 	TRY("memory", map(PROT_READ | PROT_WRITE));
 	TRY("thread", run_thread());
 	TRY("write", write(ends[1], &byte, 1));

@@ -154,6 +154,19 @@ static int take_by(struct options *o, const struct option_row *row, const char *
 	return 0;
 }
 
+static int take_unwind(struct options *o, const struct option_row *row, const char *value)
+{
+	if (!strcmp(value, "auto"))
+		o->unwind = OPTIONS_UNWIND_AUTO;
+	else if (!strcmp(value, "fp"))
+		o->unwind = OPTIONS_UNWIND_FP;
+	else if (!strcmp(value, "none"))
+		o->unwind = OPTIONS_UNWIND_NONE;
+	else
+		return complain(row, value, "auto, fp or none");
+	return 0;
+}
+
 #define FIELD(name) offsetof(struct options, name)
 #define ANY_SIZE    0, 1.9e19
 
@@ -194,8 +207,9 @@ static const struct option_row rows[] = {
 	 "rows of a report (default 20 by site)"},
 	{0, "svg", "FILE", take_text, FIELD(svg), 0, 0,
 	 "compare: draw the two histograms into FILE"},
-	{'k', "stacks", NULL, take_switch, FIELD(stacks), 0, 0,
-	 "print whole stacks (by frame pointers)"},
+	{'k', "stacks", NULL, take_switch, FIELD(stacks), 0, 0, "print whole stacks"},
+	{0, "unwind", "HOW", take_unwind, 0, 0, 0,
+	 "how stacks are walked: auto (unwind tables, the default), fp (frame pointers) or none"},
 	{0, "max-stack", "N", take_size, FIELD(max_stack), 1, 127,
 	 "depth of -k, 1 to 127 (default 127)"},
 	{0, "ring-size", "SIZE", take_size, FIELD(ring_size), 4096, 1 << 30,
@@ -379,6 +393,11 @@ static int check_together(const struct options *o)
 	else
 		return 0;
 	return -EINVAL;
+}
+
+bool options_by_rules(const struct options *o)
+{
+	return o->stacks && o->unwind == OPTIONS_UNWIND_AUTO && !options_add_up(o);
 }
 
 bool options_add_up(const struct options *o)

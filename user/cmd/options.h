@@ -21,6 +21,13 @@ struct option_list {
 	size_t count;
 };
 
+/* How the stack above the caller is found. */
+enum options_unwind {
+	OPTIONS_UNWIND_AUTO, /* by the rules in the files, else by frame pointers */
+	OPTIONS_UNWIND_FP,   /* by frame pointers */
+	OPTIONS_UNWIND_NONE, /* not at all */
+};
+
 struct options {
 	const char *command; /* "trace", "latency" … */
 	pid_t pids[OPTIONS_MAX_PIDS];
@@ -45,6 +52,7 @@ struct options {
 	uint64_t top;                /* rows of a report; 0: all */
 	const char *svg;             /* compare: where its picture goes; NULL: nowhere */
 	bool stacks;
+	enum options_unwind unwind;
 	uint64_t max_stack; /* frames */
 	uint64_t ring_size; /* bytes */
 	bool strict, verbose, quiet, as_root, exit_status;
@@ -55,6 +63,9 @@ enum exit_code { EXIT_DONE = 0, EXIT_CANNOT = 1, EXIT_USAGE = 2, EXIT_LOST = 3 }
 
 /* 0, or -EINVAL after one sentence on standard error. `o` borrows from argv. */
 int options_parse(struct options *o, int argc, char **argv);
+
+/* Whether stacks are asked for, and to be walked by unwind rules. */
+bool options_by_rules(const struct options *o);
 
 /* Whether the command adds calls up (latency, compare) and does not look at each. */
 bool options_add_up(const struct options *o);

@@ -16,6 +16,8 @@
 
 #include "probe/spawn.h"
 
+#define BUFFER_BYTES (256U << 10)
+
 /* Under sudo, what belongs to the user who called it belongs to us. */
 static bool is_ours(uid_t owner)
 {
@@ -54,10 +56,23 @@ static int open_file(const char *path, FILE **file, const char **why)
 	return -EACCES;
 }
 
+/* A call with its whole stack takes some kilobytes. What a terminal is shown comes line by line. */
+static void take_room(FILE *file)
+{
+	if (!isatty(fileno(file)))
+		setvbuf(file, NULL, _IOFBF, BUFFER_BYTES);
+}
+
 int output_open(struct output *o, const char *path, const char **why)
 {
+	int err = 0;
+
 	*o = (struct output){.file = stdout, .name = path ? path : "standard output"};
-	return path ? open_file(path, &o->file, why) : 0;
+	if (path)
+		err = open_file(path, &o->file, why);
+	if (!err)
+		take_room(o->file);
+	return err;
 }
 
 void output_begin(struct output *o)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cmd/cache.h"
 #include "core/log.h"
 #include "guard/fetch.h"
 #include "guard/privileges.h"
@@ -30,6 +31,7 @@ static void start_fetch(struct run *r)
 
 int rights_split(struct run *r)
 {
+	bool by_rules = options_by_rules(r->options);
 	int err = 0;
 
 	r->symbolizer = symbolizer_new();
@@ -37,6 +39,11 @@ int rights_split(struct run *r)
 		err = errno ? -errno : -ENOMEM;
 	else
 		r->scanner = scanner_new(&r->options->functions, &err);
+	if (!err && by_rules) {
+		r->kept_rules = cache_open_dir("unwind");
+		r->tables = tables_new(r->kept_rules);
+		err = r->tables ? 0 : errno ? -errno : -ENOMEM;
+	}
 	if (err)
 		log_error("cannot start the processes that read the files of programs: %s",
 			  strerror(-err));

@@ -21,7 +21,7 @@
 #define SILENCE_NS     2000000000ULL
 #define PROGRESS_NS    1000000000ULL
 #define SWEEP_NS       10000000000ULL
-#define MAX_WAIT       (OPTIONS_MAX_PIDS + 3)
+#define MAX_WAIT       (OPTIONS_MAX_PIDS + 4)
 
 /* The ring is filling, or is not any more: said at the very place. */
 static void on_pressure(struct run *r, const struct event *e)
@@ -35,7 +35,15 @@ static void on_pressure(struct run *r, const struct event *e)
 		r->sink.ops->pressure(&r->sink, &change);
 }
 
-static void on_event(void *context, const struct event *e)
+/* The stack of a call is at hand from here on. What has become of it since it was walked is judged
+ * here and nowhere else: stack_cut. */
+static void find_stack(struct run *r, struct event *e)
+{
+	stacks_resolve(&r->stacks, e);
+	unwinder_judge(&r->unwinder, e);
+}
+
+static void on_event(void *context, struct event *e)
 {
 	struct run *r = context;
 	struct heap_note note;
@@ -45,10 +53,16 @@ static void on_event(void *context, const struct event *e)
 		on_pressure(r, e);
 		return;
 	}
+	if (e->kind == EVENT_STACK) {
+		stacks_add(&r->stacks, e);
+		return;
+	}
 	if (!r->pid_count || !r->timeline.watch)
 		symbolizer_add_process(r->symbolizer, (pid_t)e->pid);
+	find_stack(r, e);
 	if (!heap_apply(&r->heap, e, &note))
 		return;
+	stacks_count(&r->stacks, e);
 	if (e->kind == EVENT_POOL_CREATE && options_add_up(r->options))
 		measure_name_pool(&r->measure, e, note.row);
 	else if (e->kind == EVENT_POOL_CREATE)
@@ -73,6 +87,7 @@ static int drain(struct run *r)
 		timeline_settle(&r->timeline);
 		heap_settle_findings(&r->heap, before);
 	}
+	unwinder_update(&r->unwinder);
 	return more;
 }
 
@@ -128,6 +143,7 @@ static void fill_report(struct run *r, struct report *report, bool final)
 		.calibration = &r->measure.calibration,
 		.calls = r->totals,
 		.pressure = &r->pressure,
+		.stacks = r->options->stacks && !options_add_up(r->options) ? &r->stacks : NULL,
 		.events = r->heap.events + r->heap.ignored,
 		.late = r->late,
 		.late_ns = r->late_ns,
@@ -197,9 +213,10 @@ static bool wait_tick(struct run *r, int ms)
 		fds[i] = (struct pollfd){.fd = r->pidfds[i], .events = POLLIN};
 	fds[n] = (struct pollfd){.fd = r->signals.fd, .events = POLLIN};
 	fds[n + 2] = (struct pollfd){.fd = timeline_fd(&r->timeline), .events = POLLIN};
+	fds[n + 3] = (struct pollfd){.fd = unwinder_fd(&r->unwinder), .events = POLLIN};
 	/* No events asked for: a pipe whose reader has gone answers POLLERR all the same. */
 	fds[n + 1] = (struct pollfd){.fd = fileno(r->output.file)};
-	poll(fds, n + 3, ms);
+	poll(fds, n + 4, ms);
 	if (fds[n].revents)
 		signals_read(&r->signals);
 	if (fds[n + 1].revents & POLLERR && !r->output.error)

@@ -26,7 +26,8 @@
 #include "probe/spawn.h"
 #include "probe/timers.h"
 
-#define AHEAD_TARGETS 8 /* with more of them, probing ahead for each would take too long */
+#define TABLES_MS     10000 /* that a command waits for the unwind rules of what it has mapped */
+#define AHEAD_TARGETS 8     /* with more of them, probing ahead for each would take too long */
 
 static int say(int err, const char *why, const char *hint)
 {
@@ -119,13 +120,25 @@ static int name_objects(struct run *r)
 	return 0;
 }
 
+static void begin_unwinding(struct run *r)
+{
+	struct layouts layouts;
+
+	session_layouts(r->session, &layouts);
+	if (r->tables)
+		unwinder_init(&r->unwinder, r->symbolizer, r->tables, &layouts);
+}
+
 /* Everything that needs no target: on error nothing has been attached, and nothing started. */
 static int prepare(struct run *r)
 {
 	const struct options *o = r->options;
 	struct session_config config = {
 		.ring_size = o->ring_size,
-		.max_stack = o->stacks ? (unsigned int)o->max_stack + 1 : 1,
+		.max_stack = o->stacks && o->unwind != OPTIONS_UNWIND_NONE
+				     ? (unsigned int)o->max_stack + 1
+				     : 1,
+		.by_rules = options_by_rules(o),
 		.min_size = o->min_size,
 		.max_size = o->max_size,
 		.scoped = (o->argv || o->pid_count) && !o->follow,
@@ -165,6 +178,7 @@ static int prepare(struct run *r)
 	if (heap_init(&r->heap))
 		return say(-ENOMEM, "out of memory", "");
 	unsent_init(&r->unsent, &r->heap);
+	stacks_init(&r->stacks);
 	strcpy(r->heap.only_pool, o->functions.pool_name);
 	r->heap.sample_bytes = o->sample_bytes;
 	timeline_init(&r->timeline, r->symbolizer, &r->heap);
@@ -177,7 +191,8 @@ static int prepare(struct run *r)
 	if (!config.scoped) {
 		config.helpers[0] = symbolizer_keeper(r->symbolizer);
 		config.helpers[1] = scanner_keeper(r->scanner);
-		config.helpers[2] = r->fetch ? fetch_process(r->fetch) : 0;
+		config.helpers[2] = r->tables ? tables_keeper(r->tables) : 0;
+		config.helpers[3] = r->fetch ? fetch_process(r->fetch) : 0;
 	}
 	session_quiet_library();
 	r->session = session_new(&config, &err, why, sizeof(why));
@@ -186,6 +201,7 @@ static int prepare(struct run *r)
 	err = check_mechanism(r);
 	if (err)
 		return err;
+	begin_unwinding(r);
 	describe_kernel(r);
 	describe_unreadable();
 	target_attacher_init(&r->attacher, r->session, &r->options->functions, r->scanner,
@@ -325,6 +341,7 @@ static int attach_pids(struct run *r)
 		err = target_attach_process(&r->attacher, o->pids[i], is_scoped(r));
 		if (err)
 			return say(err, r->attacher.why, "");
+		unwinder_update(&r->unwinder);
 		if (o->pid_count <= AHEAD_TARGETS && !r->left_to_timers)
 			target_attach_ahead(&r->attacher, scope_of(r, o->pids[i]), NULL);
 	}
@@ -374,6 +391,16 @@ static const char *preload_of(char *const *argv)
 	return NULL;
 }
 
+/* By the records of what it has mapped: /proc would be as good, and the records come nevertheless.
+ */
+static void know_mappings(struct run *r, pid_t pid)
+{
+	if (r->timeline.watch)
+		timeline_advance(&r->timeline, timeline_now());
+	else
+		symbolizer_add_process(r->symbolizer, pid);
+}
+
 /* The last moment before the command runs: if there is nothing to trace, it does not. */
 static int on_entered(void *context, pid_t pid)
 {
@@ -383,6 +410,11 @@ static int on_entered(void *context, pid_t pid)
 	snprintf(whom, sizeof(whom), "'%s' (process %d)", r->options->argv[0], pid);
 	if (!r->left_to_timers)
 		target_attach_ahead(&r->attacher, scope_of(r, pid), preload_of(r->options->argv));
+	/* It waits for us anyway: so its first stack is as good as its last. */
+	if (r->tables) {
+		know_mappings(r, pid);
+		unwinder_wait(&r->unwinder, TABLES_MS);
+	}
 	return announce(r, whom);
 }
 
@@ -431,7 +463,7 @@ int setup_run(struct run *r, struct options *o)
 {
 	int err;
 
-	*r = (struct run){.options = o, .signals.fd = -1};
+	*r = (struct run){.options = o, .signals.fd = -1, .kept_rules = -1};
 	err = check_targets(o);
 	if (err)
 		return err;
@@ -456,12 +488,17 @@ void setup_undo(struct run *r)
 			close(r->pidfds[i]);
 	}
 	sink_fini(&r->sink);
+	unwinder_fini(&r->unwinder);
+	tables_free(r->tables);
+	if (r->kept_rules >= 0)
+		close(r->kept_rules);
 	target_attacher_fini(&r->attacher);
 	scanner_free(r->scanner);
 	session_free(r->session);
 	measure_fini(&r->measure);
 	timeline_fini(&r->timeline);
 	unsent_fini(&r->unsent);
+	stacks_fini(&r->stacks);
 	heap_fini(&r->heap);
 	symbolizer_free(r->symbolizer);
 	fetch_stop(r->fetch);

@@ -11,7 +11,9 @@
 #include "cmd/output.h"
 #include "cmd/signals.h"
 #include "cmd/timeline.h"
+#include "cmd/unwinder.h"
 #include "core/pressure.h"
+#include "core/stack.h"
 #include "core/unsent.h"
 #include "out/sink.h"
 #include "probe/session.h"
@@ -25,14 +27,18 @@ struct run {
 	struct symbolizer *symbolizer;
 	struct fetch *fetch; /* NULL: no server is asked for debug files */
 	struct scanner *scanner;
+	int kept_rules;        /* the directory for those that are kept; -1: none */
+	struct tables *tables; /* NULL: whole stacks are not asked for */
 	struct heap heap;
 	struct timeline timeline;
+	struct unwinder unwinder;
 	struct session *session;
 	struct target_attacher attacher;
 	struct sink sink;
 	struct measure measure; /* of commands that add up */
 	struct unsent unsent;   /* pools of the others */
 	struct pressure pressure;
+	struct stacks stacks; /* that were told, of all processes */
 	struct run_info info;
 	const char *names[HEAP_MAX_CALLS];
 	struct utsname kernel;

@@ -100,8 +100,8 @@ static void copy_call(struct event *e, const struct wire_event *w, const void *s
 	e->name[0] = '\0';
 	e->grade = (enum event_grade)w->grade;
 	e->why = (enum event_why)w->why;
-	e->stack_id = w->stack_id;
-	e->layout = w->kind == WIRE_STACK ? w->wire_stack_layout : 0;
+	e->stack_id = w->kind == WIRE_STACK || w->frames < 2 ? w->stack_id : 0;
+	e->layout = w->kind == WIRE_STACK ? w->wire_stack_layout : w->frames > 1 ? w->stack_id : 0;
 	e->frames = w->frames;
 	memcpy(e->stack, stack, w->frames * sizeof(__u64));
 }

@@ -135,12 +135,13 @@ struct event {
 	uint64_t base, chunk_size,
 		chunk_count; /* EVENT_POOL_CREATE alone; size is the region's bytes */
 	char comm[17];
-	char name[65];                    /* EVENT_POOL_CREATE: the pool's name */
-	enum event_grade grade;           /* of the stack */
-	enum event_why why;               /* it ends where it does */
-	uint64_t stack_id;                /* of an EVENT_STACK before; 0: the words here are all */
-	uint64_t layout;                  /* EVENT_STACK alone: the layout it was walked by, or 0 */
-	unsigned int frames;              /* words in stack */
+	char name[65];          /* EVENT_POOL_CREATE: the pool's name */
+	enum event_grade grade; /* of the stack */
+	enum event_why why;     /* it ends where it does */
+	uint64_t stack_id;      /* of an EVENT_STACK before; 0: the words here are all */
+	uint64_t layout;        /* the stack was walked by, of an EVENT_STACK and of an event that
+				   has all its words; 0: none */
+	unsigned int frames;    /* words in stack */
 	uint64_t stack[EVENT_MAX_FRAMES]; /* [0]: return address into the caller; 0: unknown */
 };
 
@@ -191,14 +192,24 @@ void event_make_pressure(struct event *e, enum event_level level, uint64_t ts_ns
  * address of the next instruction. */
 #define EVENT_EXACT (1ULL << 63)
 
+static inline uint64_t event_word_address(uint64_t word)
+{
+	return word & ~EVENT_EXACT;
+}
+
+static inline bool event_word_is_return(uint64_t word)
+{
+	return !(word & EVENT_EXACT);
+}
+
 static inline uint64_t event_frame_address(const struct event *e, unsigned int i)
 {
-	return e->stack[i] & ~EVENT_EXACT;
+	return event_word_address(e->stack[i]);
 }
 
 static inline bool event_frame_is_return(const struct event *e, unsigned int i)
 {
-	return !(e->stack[i] & EVENT_EXACT);
+	return event_word_is_return(e->stack[i]);
 }
 
 /* When the operation had ended, and when it began, in the same clock as ts_ns. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The stacks that the kernel side has told, by their numbers: each comes once, and events refer to it.
+ * The stacks that the kernel side has told, by their numbers: each comes once, and events refer to
+ * it.
  */
 #ifndef ALLOCTRACE_CORE_STACK_H
 #define ALLOCTRACE_CORE_STACK_H
@@ -23,8 +24,10 @@ struct stack {
 
 struct stacks {
 	struct table by_id; /* u64 -> struct stack * */
-	uint64_t refused;   /* stacks beyond STACK_MAX or memory: their events have a caller alone */
-	uint64_t unknown;   /* events whose stack has not come: the same */
+	uint64_t refused; /* stacks beyond STACK_MAX or memory: their events have a caller alone */
+	uint64_t unknown; /* events whose stack has not come, or is another's: the same */
+	uint64_t seen[EVENT_NR_GRADES];    /* stacks of events, by grade … */
+	uint64_t truncated[EVENT_NR_WHYS]; /* … and the truncated ones by reason */
 };
 
 void stacks_init(struct stacks *s);
@@ -35,15 +38,21 @@ void stacks_add(struct stacks *s, const struct event *e);
 
 /*
  * Gives an event with a stack_id the words, grade and reason of its stack, and its layout; an event
- * without one is left alone. An event whose stack is not known keeps its caller, EVENT_CALL_SITE.
+ * without one is left alone. An event whose stack is not known, or begins with another caller,
+ * keeps its own, EVENT_CALL_SITE, and has no stack_id any more.
  */
 void stacks_resolve(struct stacks *s, struct event *e);
 
-/* Ends the event's stack behind its first `frames` words, at least one: what lay above was walked by
- * mappings that had changed. */
+/* Counts the stack of an event as it will be shown. One without a caller has none, and where a pool
+ * was made is none. */
+void stacks_count(struct stacks *s, const struct event *e);
+
+/* Ends the event's stack behind its first `frames` words, at least one: what lay above was walked
+ * by mappings that had changed. */
 void stack_cut(struct event *e, unsigned int frames);
 
-/* In a few words, for people and for JSON ("truncated", "no unwind rules"); NULL for EVENT_WHY_NONE. */
+/* In a few words that stay, for people and for JSON ("truncated", "no unwind rules"); NULL for
+ * EVENT_WHY_NONE. */
 const char *stack_grade_name(enum event_grade grade);
 const char *stack_why_text(enum event_why why);
 

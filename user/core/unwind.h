@@ -12,8 +12,8 @@
 
 #include "bpf/unwind.h"
 
-#define UNWIND_MAX_RULES (8U << 20) /* of a file */
-#define UNWIND_MAX_PIECES 64        /* of a file */
+#define UNWIND_MAX_RULES  (8U << 20) /* of a file */
+#define UNWIND_MAX_PIECES 64         /* of a file */
 
 /*
  * The rules of a file. Their addresses count from `base`, an ELF address; the last one ends what is
@@ -44,8 +44,8 @@ struct unwind_pieces {
 int unwind_add(struct unwind_rules *r, const struct unwind_rule *rule);
 void unwind_rules_fini(struct unwind_rules *r);
 
-/* Whether rules that somebody else has made (a helper process, a file) are ones: ascending, of known
- * kinds. */
+/* Whether rules that somebody else has made (a helper process, a file) are ones: ascending, of
+ * known kinds. */
 bool unwind_rules_valid(const struct unwind_rules *r);
 
 /* Lays out valid rules up to the ELF address `end`. 0, -ENOMEM, -EINVAL (no rules, `end` not above
@@ -53,7 +53,8 @@ bool unwind_rules_valid(const struct unwind_rules *r);
 int unwind_pack(struct unwind_pieces *p, const struct unwind_rules *r, uint64_t end);
 void unwind_pieces_fini(struct unwind_pieces *p);
 
-/* The rule at an address within the piece, counted from its start, found as the kernel side does. */
+/* The rule at an address within the piece, counted from its start, found as the kernel side does.
+ */
 const struct unwind_rule *unwind_find(const struct unwind_piece *piece, uint64_t offset);
 
 #endif

@@ -42,6 +42,7 @@ struct helper_worker {
 struct helper {
 	int line;   /* to the keeper; -1: it is there no more */
 	int worker; /* -1: none has been started */
+	bool asked; /* it has a question of helper_send's */
 	pid_t keeper;
 	int64_t deadline_ms; /* of the question at hand */
 	struct message message;
@@ -276,6 +277,13 @@ static void begin(struct helper *h)
 	h->deadline_ms = now_ms() + PATIENCE_MS;
 }
 
+/* The keeper ends it when the next one is wanted; what it was asked goes with it. */
+static void leave_worker(struct helper *h)
+{
+	close_line(&h->worker);
+	h->asked = false;
+}
+
 struct helper *helper_start(const struct helper_job *job, int *err)
 {
 	struct helper *h = calloc(1, sizeof(*h));
@@ -322,7 +330,7 @@ void helper_stop(struct helper *h)
 
 void helper_renew(struct helper *h)
 {
-	close_line(&h->worker);
+	leave_worker(h);
 }
 
 pid_t helper_keeper(const struct helper *h)
@@ -408,13 +416,21 @@ static ssize_t wait_answer(struct helper *h, helper_open_fn open_file, void *con
 	return -EBADMSG;
 }
 
+/* Whether this may be asked now. */
+static int check_question(const struct helper *h, size_t len)
+{
+	if (len > HELPER_MAX_BYTES)
+		return -EMSGSIZE;
+	return h->asked ? -EBUSY : 0;
+}
+
 ssize_t helper_ask(struct helper *h, const void *question, size_t len, int fd,
 		   unsigned char answer[HELPER_MAX_BYTES], helper_open_fn open_file, void *context)
 {
-	ssize_t n;
+	ssize_t n = check_question(h, len);
 
-	if (len > HELPER_MAX_BYTES)
-		return -EMSGSIZE;
+	if (n)
+		return n;
 	begin(h);
 	n = put_question(h, question, len, fd);
 	if (n == -ENOTCONN || n == -EAGAIN)
@@ -425,6 +441,52 @@ ssize_t helper_ask(struct helper *h, const void *question, size_t len, int fd,
 		memcpy(answer, h->message.bytes, (size_t)n);
 		return n;
 	}
-	close_line(&h->worker); /* the keeper ends it when the next one is wanted */
+	leave_worker(h);
+	return -ECONNRESET;
+}
+
+/* That a worker is there and has the question is waited for; `ms` is for what it does with it. */
+int helper_send(struct helper *h, const void *question, size_t len, int fd, int ms)
+{
+	int err = check_question(h, len);
+
+	if (err)
+		return err;
+	begin(h);
+	err = put_question(h, question, len, fd);
+	if (err == -ENOTCONN || err == -EAGAIN)
+		return err;
+	if (err) {
+		leave_worker(h);
+		return -ECONNRESET;
+	}
+	h->asked = true;
+	h->deadline_ms = now_ms() + ms;
+	return 0;
+}
+
+int helper_fd(const struct helper *h)
+{
+	return h->asked ? h->worker : -1;
+}
+
+ssize_t helper_take(struct helper *h, unsigned char answer[HELPER_MAX_BYTES])
+{
+	ssize_t n;
+	int fd;
+
+	if (!h->asked)
+		return -EINVAL;
+	n = message_take(h->worker, &h->message, &fd, MSG_DONTWAIT);
+	if (fd >= 0)
+		close(fd); /* a worker has no files to give */
+	if (n == -EAGAIN && now_ms() < h->deadline_ms)
+		return n;
+	if (n >= 0 && h->message.type == MESSAGE_ANSWER) {
+		h->asked = false;
+		memcpy(answer, h->message.bytes, (size_t)n);
+		return n;
+	}
+	leave_worker(h);
 	return -ECONNRESET;
 }

@@ -65,11 +65,29 @@ void helper_stop(struct helper *h);
 ssize_t helper_ask(struct helper *h, const void *question, size_t len, int fd,
 		   unsigned char answer[HELPER_MAX_BYTES], helper_open_fn open_file, void *context);
 
+/*
+ * Asks without waiting for the answer, which helper_take brings; until then nothing else can be
+ * asked (-EBUSY). The worker has `ms` milliseconds for it, and no further file: one that wants some
+ * speaks out of turn. 0 or a negative errno, as above. It may take as long as starting a worker
+ * does, if there is none.
+ */
+int helper_send(struct helper *h, const void *question, size_t len, int fd, int ms);
+
+/* Readable when helper_take has something to say; -1: nothing was asked. A worker that is late
+ * leaves it unreadable: whoever waits has to call helper_take then and again. */
+int helper_fd(const struct helper *h);
+
+/*
+ * The length of the answer, or a negative errno: -EAGAIN, there is none yet; -EINVAL, nothing was
+ * asked; -ECONNRESET, there will be none, as above, also when the time is over.
+ */
+ssize_t helper_take(struct helper *h, unsigned char answer[HELPER_MAX_BYTES]);
+
 /* What is enough for the debug information of the largest programs, and not for ever. */
 #define HELPER_SECONDS 10
 
 /* The next question finds a new worker: what the last one's file has made of it does not reach it.
- */
+ * A question that is under way has no answer any more. */
 void helper_renew(struct helper *h);
 
 /* The keeper, whose children are the workers. */

@@ -260,6 +260,37 @@ static void write_losses(FILE *out, const struct report *r, uint64_t unknown)
 			unknown);
 }
 
+/* Of the truncated ones, why: (2 no unwind rules yet, 1 unreadable stack). */
+static void write_reasons(FILE *out, const struct stacks *seen)
+{
+	const char *separator = " (";
+
+	for (enum event_why i = EVENT_WHY_NONE + 1; i < EVENT_NR_WHYS; i++) {
+		if (!seen->truncated[i])
+			continue;
+		fprintf(out, "%s%" PRIu64 " %s", separator, seen->truncated[i], stack_why_text(i));
+		separator = ", ";
+	}
+	if (separator[0] == ',')
+		fputc(')', out);
+}
+
+/* How far the stacks of the events are to be believed. */
+static void write_stacks(FILE *out, const struct stacks *seen)
+{
+	fprintf(out, "stacks: %" PRIu64 " complete, %" PRIu64 " truncated",
+		seen->seen[EVENT_COMPLETE], seen->seen[EVENT_TRUNCATED]);
+	write_reasons(out, seen);
+	fprintf(out, ", %" PRIu64 " guessed, %" PRIu64 " call site only; %zu distinct\n",
+		seen->seen[EVENT_GUESSED], seen->seen[EVENT_CALL_SITE], seen->by_id.count);
+	if (seen->refused)
+		fprintf(out, "stacks beyond what is kept: %" PRIu64 "\n", seen->refused);
+	if (seen->unknown)
+		fprintf(out,
+			"events whose stack did not come, shown with their caller: %" PRIu64 "\n",
+			seen->unknown);
+}
+
 /* How long there was more than could be shown, and how often that began. */
 static void write_pressure(FILE *out, const struct report *r, uint64_t now_ns)
 {
@@ -300,6 +331,8 @@ void books_write(struct sink *s, const struct report *r)
 	write_live(s, r);
 	write_findings(s->out, &h->findings);
 	write_pressure(s->out, r, s->info->start_ns + r->elapsed_ns);
+	if (r->stacks)
+		write_stacks(s->out, r->stacks);
 	write_losses(s->out, r, report_unknown(r, s->info));
 	if (r->fate)
 		fprintf(s->out, "command: %s\n", r->fate);

@@ -116,6 +116,12 @@ bool json_ran_short(void)
 	return ran_short;
 }
 
+void json_members(FILE *out, json_t *object)
+{
+	json_dumpf(object, out, JSON_COMPACT | JSON_EMBED | JSON_REAL_PRECISION(REAL_DIGITS));
+	json_decref(object);
+}
+
 /* No empty line when there was no memory for the object: that would be no JSON. */
 void json_line(FILE *out, json_t *object)
 {
@@ -313,6 +319,23 @@ static void set_pressure(json_t *o, const struct sink *s, const struct report *r
 			  json_count(pressure_lasted(r->pressure, EVENT_COUNTS, now_ns))));
 }
 
+/* Stacks of events by how far they are to be believed. */
+static void set_stacks(json_t *o, const struct stacks *seen)
+{
+	json_t *stacks = json_object();
+
+	json_object_set_new(stacks, "complete", json_count(seen->seen[EVENT_COMPLETE]));
+	json_object_set_new(stacks, "truncated", json_count(seen->seen[EVENT_TRUNCATED]));
+	json_object_set_new(stacks, "guessed", json_count(seen->seen[EVENT_GUESSED]));
+	json_object_set_new(stacks, "call_site", json_count(seen->seen[EVENT_CALL_SITE]));
+	json_object_set_new(stacks, "distinct", json_count(seen->by_id.count));
+	if (seen->refused)
+		json_object_set_new(stacks, "refused", json_count(seen->refused));
+	if (seen->unknown)
+		json_object_set_new(stacks, "unknown", json_count(seen->unknown));
+	json_object_set_new(o, "stacks", stacks);
+}
+
 static void set_late(json_t *o, const struct report *r)
 {
 	if (!r->late)
@@ -396,6 +419,8 @@ void json_books(struct sink *s, const struct report *r)
 		json_object_set_new(o, "blocks_refused", json_count(h->refused));
 	set_pressure(o, s, r);
 	set_late(o, r);
+	if (r->stacks)
+		set_stacks(o, r->stacks);
 	json_object_set_new(o, "in_flight", json_count(r->in_flight));
 	json_object_set_new(o, "entered", json_count(r->counters[EVENT_ENTERED]));
 	json_object_set_new(o, "events", json_count(r->events));

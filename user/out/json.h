@@ -20,14 +20,18 @@ json_t *json_decimal(double value);     /* whole, or with thousandths; must be f
 /* Appends the frames of one code address, innermost first. */
 void json_append_frames(json_t *list, struct sym_stack stack);
 
-/* An array of frames, the caller first; inlined ones have entries of their own. */
-json_t *json_stack(const struct sink *s, uint32_t pid, const uint64_t *stack, unsigned int frames);
+/* An array of frames of the first `depth` words of a stack, the caller first; inlined ones have
+ * entries of their own, and what a signal interrupted is marked. */
+json_t *json_stack(const struct sink *s, uint32_t pid, const uint64_t *stack, unsigned int depth);
 
 /* The line of a finding. */
 void json_finding(struct sink *s, const struct finding *f);
 
 /* Writes the object as one line, and drops the reference. NULL, for lack of memory: no line. */
 void json_line(FILE *out, json_t *object);
+
+/* The same without the braces and the end of the line, for what is put together of parts. */
+void json_members(FILE *out, json_t *object);
 
 /* Whether memory was short since json_start: lines are missing, or parts of lines. */
 bool json_ran_short(void);

@@ -2,13 +2,17 @@
 /* Stacks, and what a pool did wrong, as JSON: both sides resolved. */
 #include "out/json.h"
 
-json_t *json_stack(const struct sink *s, uint32_t pid, const uint64_t *stack, unsigned int frames)
+json_t *json_stack(const struct sink *s, uint32_t pid, const uint64_t *stack, unsigned int depth)
 {
 	json_t *all = json_array();
-	unsigned int depth = sink_depth(s, pid, stack, frames);
 
-	for (unsigned int i = 0; i < depth; i++)
-		json_append_frames(all, sink_frames(s, pid, stack[i]));
+	for (unsigned int i = 0; i < depth; i++) {
+		size_t innermost = json_array_size(all);
+
+		json_append_frames(all, sink_frames_at(s, pid, stack, depth, i));
+		if (sink_is_interrupted(stack, i))
+			json_object_set_new(json_array_get(all, innermost), "signal", json_true());
+	}
 	return all;
 }
 
@@ -64,7 +68,9 @@ void json_finding(struct sink *s, const struct finding *f)
 	json_object_set_new(o, "comm", json_text(f->comm));
 	set_chunk(o, f);
 	if (f->frames && f->stack[0])
-		json_object_set_new(o, "stack", json_stack(s, f->pid, f->stack, f->frames));
+		json_object_set_new(o, "stack",
+				    json_stack(s, f->pid, f->stack,
+					       sink_depth(s, f->pid, f->stack, f->frames)));
 	set_other(o, s, f);
 	json_line(s->out, o);
 }

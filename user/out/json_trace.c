@@ -1,6 +1,27 @@
 // SPDX-License-Identifier: MIT
 /* The trace as JSON lines: one object a call, its stack resolved. */
+#include "core/stack.h"
 #include "out/json.h"
+#include "out/rendered.h"
+
+struct state {
+	struct rendered rendered;
+};
+
+static void start(struct sink *s)
+{
+	struct state *state = s->state;
+
+	rendered_init(&state->rendered, RENDERED_MOST_BYTES);
+	json_start(s);
+}
+
+static void fini(struct sink *s)
+{
+	struct state *state = s->state;
+
+	rendered_fini(&state->rendered);
+}
 
 static const char *kind_name(const struct event *e)
 {
@@ -57,6 +78,43 @@ static void set_pool(json_t *o, const struct event *e, const struct heap_note *n
 	json_object_set_new(o, "chunk_count", json_count(e->chunk_count));
 }
 
+/* The members of an event that its stack makes; where a pool was made is none that has a grade. */
+static void write_stack(const struct sink *s, FILE *out, const struct event *e)
+{
+	struct sink_extent extent = sink_extent(s, e);
+	const char *why = stack_why_text(extent.why);
+	json_t *o = json_object();
+
+	json_object_set_new(o, "stack", json_stack(s, e->pid, e->stack, extent.depth));
+	if (s->info->stacks && e->kind != EVENT_POOL_CREATE) {
+		json_object_set_new(o, "stack_grade", json_string(stack_grade_name(e->grade)));
+		if (why)
+			json_object_set_new(o, "stack_why", json_string(why));
+	}
+	json_members(out, o);
+}
+
+/* The line, of what is the event's own and of what all have that came along its stack. */
+static void write_line(struct sink *s, const struct event *e, json_t *own)
+{
+	struct state *state = s->state;
+	const struct rendered_text *text;
+
+	if (!own || !e->frames || !e->stack[0]) {
+		json_line(s->out, own);
+		return;
+	}
+	text = rendered_get(&state->rendered, s, e, write_stack);
+	fputc('{', s->out);
+	json_members(s->out, own);
+	fputc(',', s->out);
+	if (text)
+		fwrite(text->bytes, 1, text->length, s->out);
+	else
+		write_stack(s, s->out, e);
+	fputs("}\n", s->out);
+}
+
 static void event(struct sink *s, const struct event *e, const struct heap_note *note)
 {
 	uint64_t weight = sink_weight(s, e);
@@ -79,9 +137,7 @@ static void event(struct sink *s, const struct event *e, const struct heap_note 
 		json_object_set_new(o, "weighted_bytes", json_count(weight));
 	if (note->pool)
 		set_pool(o, e, note);
-	if (e->frames && e->stack[0])
-		json_object_set_new(o, "stack", json_stack(s, e->pid, e->stack, e->frames));
-	json_line(s->out, o);
+	write_line(s, e, o);
 }
 
 /* From this place on. */
@@ -106,10 +162,12 @@ static void pressure(struct sink *s, const struct pressure_change *c)
 const struct sink_ops json_trace_sink = {
 	.command = "trace",
 	.format = "json",
-	.start = json_start,
+	.state_size = sizeof(struct state),
+	.start = start,
 	.event = event,
 	.finding = json_finding,
 	.pressure = pressure,
 	.tick = json_books,
 	.finish = json_books,
+	.fini = fini,
 };

@@ -61,7 +61,9 @@ const char *sink_call_name(const struct sink *s, const struct event *e,
 
 struct sym_stack sink_frames(const struct sink *s, uint32_t pid, uint64_t word)
 {
-	struct sym_stack stack = symbolizer_resolve(s->info->symbolizer, (pid_t)pid, word, true);
+	struct sym_stack stack =
+		symbolizer_resolve(s->info->symbolizer, (pid_t)pid, event_word_address(word),
+				   event_word_is_return(word));
 
 	/* A probe's own address is inside the functions of alloctrace/pool.h: whose they are in
 	 * is meant. */
@@ -71,6 +73,14 @@ struct sym_stack sink_frames(const struct sink *s, uint32_t pid, uint64_t word)
 		stack.count--;
 	}
 	return stack;
+}
+
+struct sym_stack sink_frames_at(const struct sink *s, uint32_t pid, const uint64_t *stack,
+				unsigned int frames, unsigned int i)
+{
+	bool before_signal = i + 1 < frames && sink_is_interrupted(stack, i + 1);
+
+	return sink_frames(s, pid, before_signal ? stack[i] | EVENT_EXACT : stack[i]);
 }
 
 uint64_t sink_weight(const struct sink *s, const struct event *e)
@@ -90,9 +100,21 @@ unsigned int sink_depth(const struct sink *s, uint32_t pid, const uint64_t *stac
 	unsigned int depth = frames ? 1 : 0;
 
 	while (depth < frames &&
-	       strcmp(sink_frames(s, pid, stack[depth]).frames[0].module, "[unknown]"))
+	       strcmp(sink_frames_at(s, pid, stack, frames, depth).frames[0].module, "[unknown]"))
 		depth++;
 	return depth;
+}
+
+struct sink_extent sink_extent(const struct sink *s, const struct event *e)
+{
+	struct sink_extent extent = {e->frames, e->why};
+
+	if (e->grade == EVENT_COMPLETE || e->grade == EVENT_TRUNCATED)
+		return extent;
+	extent.depth = sink_depth(s, e->pid, e->stack, e->frames);
+	if (extent.depth < e->frames)
+		extent.why = EVENT_WHY_NO_MAPPING;
+	return extent;
 }
 
 bool report_is_blind(const struct report *r)

@@ -17,6 +17,7 @@
 #include "core/heap.h"
 #include "core/lane.h"
 #include "core/pressure.h"
+#include "core/stack.h"
 #include "sym/symbolizer.h"
 
 /* What does not change during a run. All of it is borrowed and outlives the sink. */
@@ -51,6 +52,7 @@ struct report {
 	uint64_t elapsed_ns;
 	uint64_t counters[EVENT_NR_COUNTERS];
 	const struct pressure *pressure; /* of trace; NULL: none */
+	const struct stacks *stacks;     /* of trace, where whole ones are asked for; else NULL */
 	uint64_t malformed;              /* records that could not be decoded: lost, too */
 	uint64_t in_flight;              /* calls that had begun and not returned */
 	uint64_t late;    /* files that were probed when they had been mapped already … */
@@ -124,15 +126,34 @@ const char *sink_call_name(const struct sink *s, const struct event *e,
 uint64_t sink_weight(const struct sink *s, const struct event *e);
 
 /*
- * How many words of a stack are to be believed. A walk by frame pointers through code
- * that has none ends in garbage: what follows the first word that is no code of the process is not
- * shown.
+ * How many words of a stack are to be believed that may be a guess. A walk by frame pointers
+ * through code that has none ends in garbage: what follows the first word that is no code of the
+ * process is not shown.
  */
 unsigned int sink_depth(const struct sink *s, uint32_t pid, const uint64_t *stack,
 			unsigned int frames);
 
+/* As much of an event's stack as is shown, and why there is no more of it. */
+struct sink_extent {
+	unsigned int depth; /* words */
+	enum event_why why;
+};
+
+struct sink_extent sink_extent(const struct sink *s, const struct event *e);
+
 /* The frames of one word of a stack of that process. Word 0 of a pool that names no caller is the
  * probe itself. */
 struct sym_stack sink_frames(const struct sink *s, uint32_t pid, uint64_t word);
+
+/* The same of word `i` of a stack, which knows what stands beside it: what a handler returns to is
+ * not what called it. */
+struct sym_stack sink_frames_at(const struct sink *s, uint32_t pid, const uint64_t *stack,
+				unsigned int frames, unsigned int i);
+
+/* Whether a signal came there: the word below it belongs to the handler's way back. */
+static inline bool sink_is_interrupted(const uint64_t *stack, unsigned int i)
+{
+	return i && !event_word_is_return(stack[i]);
+}
 
 #endif

@@ -11,12 +11,23 @@
 #include <string.h>
 
 #include "core/log.h"
+#include "core/stack.h"
 #include "out/books.h"
+#include "out/rendered.h"
 #include "out/location.h"
 #include "out/text.h"
 
+#define INDENT "\n                  "
+
+struct state {
+	struct rendered rendered;
+};
+
 static void start(struct sink *s)
 {
+	struct state *state = s->state;
+
+	rendered_init(&state->rendered, RENDERED_MOST_BYTES);
 	fprintf(s->out, "%12s %15s %-15s %-26s %15s %6s %-14s %9s  %s\n", "TIME(s)", "PID/TID",
 		"COMM", "CALL", "SIZE", "ALIGN", "ADDRESS", "LATENCY*", "LOCATION");
 	fputs("  * includes the probe's own cost; a pool's is measured inside the process\n",
@@ -25,40 +36,68 @@ static void start(struct sink *s)
 
 /* The innermost frame: the line that called, also when the compiler inlined it into another
  * function. */
-static void write_location(struct sink *s, const struct event *e)
+static void write_location(const struct sink *s, FILE *out, const struct event *e)
 {
-	struct sym_stack stack;
+	struct sym_stack stack = sink_frames_at(s, e->pid, e->stack, e->frames, 0);
 
-	if (!e->frames || !e->stack[0]) {
-		fputs(e->kind == EVENT_POOL_CREATE || e->kind == EVENT_POOL_DESTROY
-			      ? "-"
-			      : "(unreadable stack)",
-		      s->out);
+	location_write(out, &stack.frames[0], s->info->stacks);
+}
+
+static bool concerns_file(enum event_why why)
+{
+	return why == EVENT_WHY_NO_TABLE || why == EVENT_WHY_NO_RULE || why == EVENT_WHY_NO_INFO;
+}
+
+/* How far the stack is to be believed, unless it is whole, and why there is no more of it. */
+static void write_end(const struct sink *s, FILE *out, const struct event *e,
+		      struct sink_extent extent)
+{
+	static const char *const words[EVENT_NR_GRADES] = {
+		[EVENT_CALL_SITE] = "call site only",
+		[EVENT_TRUNCATED] = "truncated",
+		[EVENT_GUESSED] = "guessed, by frame pointers",
+	};
+	const char *why = stack_why_text(extent.why);
+	struct sym_stack last;
+	char module[4096];
+
+	if (!words[e->grade] || e->kind == EVENT_POOL_CREATE)
 		return;
-	}
-	stack = sink_frames(s, e->pid, e->stack[0]);
-	location_write(s->out, &stack.frames[0], s->info->stacks);
+	fprintf(out, INDENT "… %s%s%s", words[e->grade], why ? ": " : "", why ? why : "");
+	if (!concerns_file(extent.why))
+		return;
+	last = sink_frames_at(s, e->pid, e->stack, e->frames, extent.depth - 1);
+	fprintf(out, " (%s)",
+		log_quote(module, sizeof(module), last.frames[last.count - 1].module));
 }
 
 /* What is above the location, one line a frame. */
-static void write_stack(struct sink *s, const struct event *e)
+static void write_stack(const struct sink *s, FILE *out, const struct event *e)
 {
-	unsigned int depth = sink_depth(s, e->pid, e->stack, e->frames);
+	struct sink_extent extent = sink_extent(s, e);
 
-	for (unsigned int i = 0; i < depth; i++) {
-		struct sym_stack stack = sink_frames(s, e->pid, e->stack[i]);
+	for (unsigned int i = 0; i < extent.depth; i++) {
+		struct sym_stack stack = sink_frames_at(s, e->pid, e->stack, e->frames, i);
 
+		if (sink_is_interrupted(e->stack, i))
+			fputs(INDENT "<signal handler called>", out);
 		for (size_t k = 0; k < stack.count; k++) {
 			if (i == 0 && k == 0)
 				continue;
-			fputs("\n                  ", s->out);
-			location_write(s->out, &stack.frames[k], true);
+			fputs(INDENT, out);
+			location_write(out, &stack.frames[k], true);
 		}
 	}
-	if (depth < e->frames)
-		fputs("\n                  … (code without frame pointers: the rest cannot be "
-		      "told)",
-		      s->out);
+	write_end(s, out, e, extent);
+}
+
+/* Location, a zero, which no name has in it, and the stack. */
+static void write_both(const struct sink *s, FILE *out, const struct event *e)
+{
+	write_location(s, out, e);
+	fputc('\0', out);
+	if (s->info->stacks)
+		write_stack(s, out, e);
 }
 
 static void write_size(struct sink *s, const struct event *e, const struct heap_note *note)
@@ -123,6 +162,39 @@ static void write_latency(struct sink *s, const struct event *e)
 	fprintf(s->out, " %9s", e->measured ? books_duration(text, e->latency_ns) : "-");
 }
 
+static void write_kept(struct sink *s, const struct event *e, const struct heap_note *note,
+		       const struct rendered_text *text)
+{
+	size_t location = strlen(text->bytes);
+
+	fwrite(text->bytes, 1, location, s->out);
+	write_remarks(s, e, note);
+	fwrite(text->bytes + location + 1, 1, text->length - location - 1, s->out);
+}
+
+/* Where the call came from, and what else is to be said of it. */
+static void write_origin(struct sink *s, const struct event *e, const struct heap_note *note)
+{
+	bool of_pool = e->kind == EVENT_POOL_CREATE || e->kind == EVENT_POOL_DESTROY;
+	struct state *state = s->state;
+	const struct rendered_text *text;
+
+	if (!e->frames || !e->stack[0]) {
+		fputs(of_pool ? "-" : "(unreadable stack)", s->out);
+		write_remarks(s, e, note);
+		return;
+	}
+	text = rendered_get(&state->rendered, s, e, write_both);
+	if (text) {
+		write_kept(s, e, note, text);
+		return;
+	}
+	write_location(s, s->out, e);
+	write_remarks(s, e, note);
+	if (s->info->stacks)
+		write_stack(s, s->out, e);
+}
+
 static void event(struct sink *s, const struct event *e, const struct heap_note *note)
 {
 	int64_t since = (int64_t)(e->ts_ns - s->info->start_ns);
@@ -139,11 +211,15 @@ static void event(struct sink *s, const struct event *e, const struct heap_note 
 	write_address(s, e);
 	write_latency(s, e);
 	fputs("  ", s->out);
-	write_location(s, e);
-	write_remarks(s, e, note);
-	if (s->info->stacks)
-		write_stack(s, e);
+	write_origin(s, e, note);
 	fputc('\n', s->out);
+}
+
+static void fini(struct sink *s)
+{
+	struct state *state = s->state;
+
+	rendered_fini(&state->rendered);
 }
 
 /* Marks the place: 0.412345 -- the ring is filling: … */
@@ -168,10 +244,12 @@ static void pressure(struct sink *s, const struct pressure_change *c)
 const struct sink_ops text_trace_sink = {
 	.command = "trace",
 	.format = "text",
+	.state_size = sizeof(struct state),
 	.start = start,
 	.event = event,
 	.finding = text_finding,
 	.pressure = pressure,
 	.tick = books_write,
 	.finish = books_write,
+	.fini = fini,
 };

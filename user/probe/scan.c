@@ -6,25 +6,17 @@
 #include "probe/scan.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "guard/helper.h"
+#include "guard/owner.h"
 #include "probe/binary.h"
 
 #define MAX_FUNCTIONS  256 /* of one file that the table may know; each name is in two tables */
 #define MAX_TEXT_BYTES 160
-
-/* Whose file it is. A container's root is another than ours, and has other mounts. */
-struct owner {
-	uint32_t uid;
-	uint64_t mount;
-	bool alone; /* others may write it, or nothing is known: like no other file */
-};
 
 struct scanner {
 	struct helper *helper;
@@ -188,24 +180,12 @@ bool scanner_owns(const struct scanner *s, pid_t pid)
 	return helper_owns(s->helper, pid);
 }
 
-static struct owner owner_of(int fd)
-{
-	const unsigned int asked = STATX_UID | STATX_MODE | STATX_MNT_ID;
-	struct statx st;
-
-	if (statx(fd, "", AT_EMPTY_PATH, asked, &st) || (st.stx_mask & asked) != asked)
-		return (struct owner){.alone = true};
-	return (struct owner){.uid = st.stx_uid,
-			      .mount = st.stx_mnt_id,
-			      .alone = st.stx_mode & (S_IWGRP | S_IWOTH)};
-}
-
 /* A new process, if the last file was somebody else's. */
 static void tell_apart(struct scanner *s, int fd)
 {
 	struct owner now = owner_of(fd);
 
-	if (now.alone || s->last.alone || now.uid != s->last.uid || now.mount != s->last.mount)
+	if (!owner_same(&now, &s->last))
 		helper_renew(s->helper);
 	s->last = now;
 }

@@ -9,22 +9,19 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/log.h"
+#include "probe/knobs.h"
 #include "probe/maps.h"
 #include "probe/relief.h"
 #include "probe/uprobe.h"
 
 #include "alloctrace.skel.h"
-
-#define NO_SYSCALL UINT32_MAX
 
 struct session {
 	struct alloctrace_bpf *skeleton;
@@ -108,29 +105,6 @@ static void choose_mechanism(struct session *s)
 	uprobe_choose(s->skeleton->progs.leave, s->multi);
 }
 
-/* log2(1 + i / n) with 32 bits behind the point, for the sampler's exponential numbers. */
-static void fill_logarithms(struct alloctrace_bpf *skeleton)
-{
-	const size_t steps =
-		sizeof(skeleton->rodata->config_log2) / sizeof(skeleton->rodata->config_log2[0]) -
-		1;
-
-	for (size_t i = 0; i <= steps; i++)
-		skeleton->rodata->config_log2[i] =
-			(uint64_t)llround(ldexp(log2(1 + (double)i / (double)steps), 32));
-}
-
-/* What --why looks for, by cause; a number that stands for nothing else fills the rest. */
-static const uint32_t syscalls[LANE_NR_CAUSES][3] = {
-	[LANE_OWN_CODE] = {NO_SYSCALL, NO_SYSCALL, NO_SYSCALL},
-	[LANE_PAGE_FAULTS] = {NO_SYSCALL, NO_SYSCALL, NO_SYSCALL},
-	[LANE_FUTEX] = {SYS_futex, NO_SYSCALL, NO_SYSCALL},
-	[LANE_MMAP] = {SYS_mmap, SYS_munmap, SYS_mremap},
-	[LANE_BRK] = {SYS_brk, NO_SYSCALL, NO_SYSCALL},
-	[LANE_MADVISE] = {SYS_madvise, NO_SYSCALL, NO_SYSCALL},
-	[LANE_OFF_CPU] = {NO_SYSCALL, NO_SYSCALL, NO_SYSCALL},
-};
-
 static void set_knobs(struct alloctrace_bpf *skeleton, const struct session_config *config)
 {
 	skeleton->rodata->config_own_tgid = (uint32_t)getpid();
@@ -147,16 +121,20 @@ static void set_knobs(struct alloctrace_bpf *skeleton, const struct session_conf
 	skeleton->rodata->config_cgroup_level = config->cgroup.level;
 	skeleton->rodata->config_follow = config->follow;
 	skeleton->rodata->config_sample_bytes = config->sample_bytes;
+	skeleton->rodata->config_by_rules = config->by_rules;
+	skeleton->rodata->config_stack_seed = knobs_random();
 	if (config->sample_bytes)
-		fill_logarithms(skeleton);
+		knobs_logarithms((uint64_t *)skeleton->rodata->config_log2,
+				 sizeof(skeleton->rodata->config_log2) / sizeof(uint64_t) - 1);
 	skeleton->rodata->config_lanes = config->lanes;
 	skeleton->rodata->config_by_size = config->by_size;
 	skeleton->rodata->config_by_site = config->by_site;
 	skeleton->rodata->config_slices = config->slices;
 	skeleton->rodata->config_why = config->why;
 	skeleton->rodata->config_calibrator = (uint32_t)config->calibrator;
-	memcpy(skeleton->rodata->config_syscalls, syscalls,
-	       sizeof(skeleton->rodata->config_syscalls));
+	_Static_assert(sizeof(skeleton->rodata->config_syscalls) == sizeof(knobs_syscalls),
+		       "as many causes on both sides");
+	memcpy(skeleton->rodata->config_syscalls, knobs_syscalls, sizeof(knobs_syscalls));
 	skeleton->rodata->config_by_comm = config->comm;
 	if (config->comm) /* the last byte stays zero */
 		memcpy(skeleton->rodata->config_comm, config->comm,
@@ -176,6 +154,12 @@ static int size_maps(struct alloctrace_bpf *skeleton, const struct session_confi
 		err = bpf_map__set_max_entries(skeleton->maps.unsent_pools, 1);
 	if (!err && !config->sample_bytes)
 		err = bpf_map__set_max_entries(skeleton->maps.sampled, 1);
+	if (!err && config->max_stack <= 1)
+		err = bpf_map__set_max_entries(skeleton->maps.stacks, 1);
+	if (!err && !config->by_rules)
+		err = bpf_map__set_max_entries(skeleton->maps.tables, 1);
+	if (!err && !config->by_rules)
+		err = bpf_map__set_max_entries(skeleton->maps.layouts, 1);
 	return err;
 }
 
@@ -185,6 +169,22 @@ static int attach_tracepoint(struct session *s, struct bpf_program *program)
 	if (!bpf_program__autoload(program))
 		return 0;
 	return uprobe_keep(&s->links, bpf_program__attach(program), false);
+}
+
+static int attach_tracepoints(struct session *s)
+{
+	struct bpf_program *const programs[] = {
+		s->skeleton->progs.thread_exit,  s->skeleton->progs.process_fork,
+		s->skeleton->progs.process_exit, s->skeleton->progs.syscall_enter,
+		s->skeleton->progs.syscall_exit, s->skeleton->progs.task_switch,
+		s->skeleton->progs.layout_fork,  s->skeleton->progs.layout_exec,
+		s->skeleton->progs.layout_exit,
+	};
+	int err = 0;
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]) && !err; i++)
+		err = attach_tracepoint(s, programs[i]);
+	return err;
 }
 
 static int load(struct session *s, const struct session_config *config)
@@ -200,6 +200,9 @@ static int load(struct session *s, const struct session_config *config)
 	bpf_program__set_autoload(skeleton->progs.thread_exit, !s->multi && config->scoped);
 	bpf_program__set_autoload(skeleton->progs.process_fork, config->follow);
 	bpf_program__set_autoload(skeleton->progs.process_exit, config->follow);
+	bpf_program__set_autoload(skeleton->progs.layout_fork, config->by_rules);
+	bpf_program__set_autoload(skeleton->progs.layout_exec, config->by_rules);
+	bpf_program__set_autoload(skeleton->progs.layout_exit, config->by_rules);
 	bpf_program__set_autoload(skeleton->progs.pool_timed, config->lanes);
 	bpf_program__set_autoload(skeleton->progs.syscall_enter, config->why);
 	bpf_program__set_autoload(skeleton->progs.syscall_exit, config->why);
@@ -208,17 +211,7 @@ static int load(struct session *s, const struct session_config *config)
 	if (!err)
 		err = alloctrace_bpf__load(skeleton);
 	if (!err)
-		err = attach_tracepoint(s, skeleton->progs.thread_exit);
-	if (!err)
-		err = attach_tracepoint(s, skeleton->progs.process_fork);
-	if (!err)
-		err = attach_tracepoint(s, skeleton->progs.process_exit);
-	if (!err)
-		err = attach_tracepoint(s, skeleton->progs.syscall_enter);
-	if (!err)
-		err = attach_tracepoint(s, skeleton->progs.syscall_exit);
-	if (!err)
-		err = attach_tracepoint(s, skeleton->progs.task_switch);
+		err = attach_tracepoints(s);
 	if (err)
 		return err;
 	s->ring = ring_buffer__new(bpf_map__fd(skeleton->maps.events), on_record, s, NULL);
@@ -413,6 +406,12 @@ void session_set_phase(struct session *s, uint8_t phase)
 void session_set_probe_cost(struct session *s, enum calibration_class class, uint64_t ns)
 {
 	__atomic_store_n(&s->skeleton->bss->probe_cost[class], ns, __ATOMIC_RELAXED);
+}
+
+void session_layouts(const struct session *s, struct layouts *layouts)
+{
+	layouts_init(layouts, bpf_map__fd(s->skeleton->maps.tables),
+		     bpf_map__fd(s->skeleton->maps.layouts));
 }
 
 int session_follow(struct session *s, pid_t pid)

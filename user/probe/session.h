@@ -20,6 +20,7 @@
 #include "core/event.h"
 #include "probe/cgroup.h"
 #include "probe/functions.h"
+#include "probe/layouts.h"
 #include "probe/maps.h"
 #include "probe/object.h"
 #include "probe/uprobe.h"
@@ -29,6 +30,7 @@
 struct session_config {
 	uint64_t ring_size;     /* bytes; rounded up to a power of two of at least a page */
 	unsigned int max_stack; /* stack words an event carries, 1..EVENT_MAX_FRAMES */
+	bool by_rules; /* whole stacks by unwind rules (layouts.h); else by frame pointers */
 	uint64_t min_size, max_size;
 	const char *comm; /* NULL: any; compared up to 15 bytes, as the kernel keeps them */
 	bool by_uid, by_cgroup;
@@ -41,7 +43,7 @@ struct session_config {
 	bool by_size, by_site, slices, why; /* … told apart by these, too */
 	bool timers;      /* pools that time groups of operations report these and no more */
 	pid_t calibrator; /* a helper whose calls are added up in any case; 0: none */
-	pid_t helpers[3]; /* never traced, nor are their children; 0: they are out of reach */
+	pid_t helpers[4]; /* never traced, nor are their children; 0: they are out of reach */
 	struct functions *functions; /* borrowed; rows may come to it while the session lives */
 };
 
@@ -69,6 +71,10 @@ bool session_is_multi(const struct session *s);
 
 const char *session_why(const struct session *s);
 
+/* With config.by_rules: where the rules and the processes' mappings go. Good as long as the
+ * session. */
+void session_layouts(const struct session *s, struct layouts *layouts);
+
 /* With config.follow: that process and all that come from it. 0 or a negative errno. */
 int session_follow(struct session *s, pid_t pid);
 
@@ -79,10 +85,12 @@ void session_close_gate(struct session *s);
  * Hands the records that are in the ring to `take`, in order; the view lives during the call. 0:
  * the ring is empty; 1: there may be more, for after SESSION_DRAIN_MAX records the caller gets its
  * turn, however fast they come. Or a negative errno. Records that cannot be decoded are counted.
- * Changes of the level at which calls are sent come in between, as EVENT_PRESSURE.
+ * What is no call comes in between: changes of the level at which calls are sent, as
+ * EVENT_PRESSURE, and stacks, each before the first call that came along it. The view is the
+ * caller's to change: a call knows its stack by number, see core/stack.h.
  */
 #define SESSION_DRAIN_MAX 1024
-typedef void (*session_event_fn)(void *context, const struct event *e);
+typedef void (*session_event_fn)(void *context, struct event *e);
 int session_drain(struct session *s, session_event_fn take, void *context);
 
 /* The kernel side's counters, summed over the CPUs, as of now. */

@@ -116,6 +116,11 @@ bool module_is_open(const struct module *m)
 	return m->fd >= 0;
 }
 
+int module_fd(const struct module *m)
+{
+	return m->fd;
+}
+
 bool module_is_same(const struct module *a, const struct module *b)
 {
 	return a->build_id_length && a->build_id_length == b->build_id_length &&

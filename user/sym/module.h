@@ -32,6 +32,9 @@ uint32_t module_id(const struct module *m);
 const char *module_path(const struct module *m); /* a string of `names` */
 bool module_is_open(const struct module *m);     /* holds a file, ELF or not */
 
+/* The file, borrowed; -1: none is open. */
+int module_fd(const struct module *m);
+
 /* Both hold the same program: equal build-ids, paths and sizes. False for files without one. */
 bool module_is_same(const struct module *a, const struct module *b);
 

@@ -34,6 +34,7 @@ struct perfmap {
 	dev_t device;
 	ino_t inode;
 	uint64_t taken, total; /* bytes read of this file, of all */
+	uint64_t readings;     /* that have brought something */
 	struct jit jit;
 	struct perfmap *parent;
 };
@@ -154,6 +155,7 @@ static void read_more(struct perfmap *m, int handle, const struct stat *st)
 		return;
 	take(m, fd);
 	close(fd);
+	m->readings++;
 }
 
 static void look(struct perfmap *m)
@@ -188,16 +190,32 @@ static uint64_t now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
+static void look_at_times(struct perfmap *m, uint64_t now)
+{
+	if (m->directory < 0 || now < m->next_ms)
+		return;
+	look(m);
+	m->next_ms = now + INTERVAL;
+}
+
+uint64_t perfmap_readings(struct perfmap *m)
+{
+	uint64_t sum = 0, now = now_ms();
+
+	for (; m; m = m->parent) {
+		look_at_times(m, now);
+		sum += m->readings;
+	}
+	return sum;
+}
+
 const char *perfmap_find(struct perfmap *m, uint64_t address, uint64_t *start)
 {
 	const char *name = NULL;
 	uint64_t now = now_ms();
 
 	for (; m && !name; m = m->parent) {
-		if (m->directory >= 0 && now >= m->next_ms) {
-			look(m);
-			m->next_ms = now + INTERVAL;
-		}
+		look_at_times(m, now);
 		name = jit_find(&m->jit, address, start);
 	}
 	return name;

@@ -29,6 +29,9 @@ void perfmap_end(struct perfmap *m);
 /* As jit_find; what has been added to the file is read first, every 100 ms at most. */
 const char *perfmap_find(struct perfmap *m, uint64_t address, uint64_t *start);
 
+/* Another number when more has been read; the file is looked at as in perfmap_find. */
+uint64_t perfmap_readings(struct perfmap *m);
+
 /* Another number when an answer that was given may be another one now. */
 uint64_t perfmap_generation(const struct perfmap *m);
 

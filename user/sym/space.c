@@ -108,6 +108,35 @@ int space_insert(struct space *s, const struct space_mapping *m)
 	return 0;
 }
 
+static const struct space_mapping *find_same(const struct space *s, const struct space_mapping *m)
+{
+	const struct space_mapping *there = space_find(s, m->start);
+
+	return there && there->start == m->start && there->end == m->end &&
+			       there->offset == m->offset && there->module == m->module
+		       ? there
+		       : NULL;
+}
+
+bool space_has(const struct space *s, const struct space_mapping *m)
+{
+	return find_same(s, m);
+}
+
+bool space_inherit(struct space *s, const struct space *old)
+{
+	bool changed = s->count != old->count;
+
+	for (size_t i = 0; i < s->count; i++) {
+		const struct space_mapping *same = find_same(old, &s->at[i]);
+
+		if (same)
+			s->at[i].since = same->since;
+		changed |= !same;
+	}
+	return changed;
+}
+
 int space_copy(struct space *to, const struct space *from)
 {
 	if (!from->count)

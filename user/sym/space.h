@@ -2,6 +2,7 @@
 #ifndef ALLOCTRACE_SYM_SPACE_H
 #define ALLOCTRACE_SYM_SPACE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,6 +13,7 @@ struct space_mapping {
 	uint64_t start, end; /* addresses; end is the first one outside */
 	uint64_t offset;     /* of `start` in the file */
 	struct module *module;
+	uint64_t since; /* the change with which it came, as the owner of the space counts them */
 };
 
 /* Sorted, without overlaps. All zero is an empty space. */
@@ -25,6 +27,14 @@ struct space {
  * only clears the place. 0, -ENOMEM or -ENOSPC (too many mappings); the place is cleared even then.
  */
 int space_insert(struct space *s, const struct space_mapping *m);
+
+/* Whether that very mapping is there already: the same part of the same module at the same place.
+ */
+bool space_has(const struct space *s, const struct space_mapping *m);
+
+/* Mappings that were in `old` already keep the change with which they came; whether there were
+ * others, or fewer than in `old`. */
+bool space_inherit(struct space *s, const struct space *old);
 
 /* Makes `to`, an empty space, a copy of `from`. 0 or -ENOMEM with `to` empty. */
 int space_copy(struct space *to, const struct space *from);

@@ -33,11 +33,12 @@ struct process {
 	pid_t pid;
 	bool complete; /* the mappings were read, or are those of a parent that was complete */
 	bool ended;
-	uint64_t serial; /* tells it from others that had the number */
+	uint64_t serial;  /* tells it from others that had the number */
+	uint64_t changed; /* the last change of its mappings */
 	struct space space;
 	struct perfmap *perfmap; /* NULL: it has no generated code */
 	uint32_t perfmap_id;     /* for the cache; 0: none yet */
-	uint64_t perfmap_generation;
+	uint64_t perfmap_generation, perfmap_readings;
 };
 
 struct symbolizer {
@@ -49,6 +50,7 @@ struct symbolizer {
 	size_t count, capacity;
 	struct process *recent; /* the last one found: events come in runs */
 	uint64_t next_serial;
+	uint64_t changes; /* of what any process has mapped */
 	struct {
 		pid_t pid;
 		uint64_t serial;
@@ -231,7 +233,8 @@ static void have_perfmap(struct symbolizer *s, struct process *p)
 static int map_into(struct symbolizer *s, struct space *space, pid_t pid,
 		    const struct proc_mapping *m)
 {
-	struct space_mapping added = {.start = m->start, .end = m->end, .offset = m->offset};
+	struct space_mapping added = {
+		.start = m->start, .end = m->end, .offset = m->offset, .since = s->changes + 1};
 	bool lost = false;
 	int err = 0, inserted;
 
@@ -239,7 +242,13 @@ static int map_into(struct symbolizer *s, struct space *space, pid_t pid,
 		return 0;
 	if (m->executable)
 		err = modules_get(s->modules, pid, m, &added.module, &lost);
+	/* A mapping may be told twice: by /proc, and by a record that was made before. */
+	if (added.module && space_has(space, &added)) {
+		module_unref(added.module);
+		return 0;
+	}
 	/* Also without a module: what was there before is gone. */
+	s->changes++;
 	inserted = space_insert(space, &added);
 	module_unref(added.module);
 	s->losses.files += lost;
@@ -283,9 +292,12 @@ int symbolizer_refresh(struct symbolizer *s, pid_t pid)
 		space_fini(&snapshot.space);
 		return err;
 	}
+	if (space_inherit(&snapshot.space, &p->space))
+		p->changed = s->changes;
 	space_fini(&p->space);
 	p->space = snapshot.space;
 	p->complete = true;
+	p->serial = s->next_serial++;
 	if (snapshot.generated)
 		have_perfmap(s, p);
 	return 0;
@@ -302,12 +314,16 @@ int symbolizer_map(struct symbolizer *s, pid_t pid, const struct proc_mapping *m
 {
 	struct process *p;
 	int err = process_get(s, pid, &p);
+	uint64_t before = s->changes;
 
 	if (err)
 		return err;
 	if (is_generated(m))
 		have_perfmap(s, p);
-	return map_into(s, &p->space, pid, m);
+	err = map_into(s, &p->space, pid, m);
+	if (s->changes != before)
+		p->changed = s->changes;
+	return err;
 }
 
 /* ---- the life of a process ---- */
@@ -339,6 +355,7 @@ int symbolizer_fork(struct symbolizer *s, pid_t parent, pid_t child)
 		return err;
 	}
 	to->complete = from->complete;
+	to->changed = from->changed;
 	if (from->perfmap)
 		to->perfmap = perfmap_new(child, &s->jit_room, from->perfmap);
 	return 0;
@@ -361,6 +378,44 @@ void symbolizer_exit(struct symbolizer *s, pid_t pid)
 	s->ended[turn].pid = pid;
 	s->ended[turn].serial = p->serial;
 	s->next_ended = (turn + 1) % SYMBOLIZER_ENDED_MAX;
+}
+
+/* ---- for those who walk stacks ---- */
+
+uint64_t symbolizer_changes(const struct symbolizer *s)
+{
+	return s->changes;
+}
+
+uint64_t symbolizer_count_change(struct symbolizer *s)
+{
+	return ++s->changes;
+}
+
+void symbolizer_each_process(const struct symbolizer *s, symbolizer_process_fn fn, void *ctx)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		const struct process *p = s->processes[i];
+
+		if (!p->ended)
+			fn(ctx, p->pid, p->changed, &p->space);
+	}
+}
+
+size_t symbolizer_unchanged(struct symbolizer *s, pid_t pid, uint64_t change,
+			    const uint64_t *addresses, size_t count)
+{
+	const struct process *p = process_find(s, pid);
+
+	if (!p || p->changed <= change)
+		return count;
+	for (size_t i = 0; i < count; i++) {
+		const struct space_mapping *m = space_find(&p->space, addresses[i]);
+
+		if (m && m->since > change)
+			return i;
+	}
+	return count;
 }
 
 /* ---- answers ---- */
@@ -429,6 +484,19 @@ static bool may_be_generated(const struct process *p, const struct space_mapping
 	const char *path = module_path(m->module);
 
 	return p->perfmap && (!strcmp(path, "[anon]") || !strncmp(path, "/memfd:", 7));
+}
+
+uint64_t symbolizer_serial(struct symbolizer *s, pid_t pid)
+{
+	struct process *p = process_find(s, pid);
+	uint64_t readings = p && p->perfmap ? perfmap_readings(p->perfmap) : 0;
+
+	/* Names of generated code come and go as mappings do. */
+	if (p && readings != p->perfmap_readings)
+		p->changed = ++s->changes;
+	if (p)
+		p->perfmap_readings = readings;
+	return p ? p->serial << 32 ^ p->changed : 0; /* neither ever goes back */
 }
 
 struct sym_stack symbolizer_resolve(struct symbolizer *s, pid_t pid, uint64_t address,

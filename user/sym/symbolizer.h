@@ -17,6 +17,7 @@
 
 #include "sym/frame.h"
 #include "sym/proc.h"
+#include "sym/space.h"
 
 struct fetch;
 struct symbolizer;
@@ -84,6 +85,28 @@ void symbolizer_exit(struct symbolizer *s, pid_t pid);
  */
 struct sym_stack symbolizer_resolve(struct symbolizer *s, pid_t pid, uint64_t address,
 				    bool is_return);
+
+/*
+ * For those who follow what processes have mapped: changes are counted over all processes. The
+ * second makes one up, so that its number is above all that have been and below all that come.
+ */
+uint64_t symbolizer_changes(const struct symbolizer *s);
+uint64_t symbolizer_count_change(struct symbolizer *s);
+
+/* Tells each process that has not ended, the number of the last change in it, and its mappings,
+ * a view for the time of the call. */
+typedef void (*symbolizer_process_fn)(void *ctx, pid_t pid, uint64_t changed,
+				      const struct space *space);
+void symbolizer_each_process(const struct symbolizer *s, symbolizer_process_fn fn, void *ctx);
+
+/* How many of the addresses, from the first on, lie in mappings that were there before the change
+ * of that number and are still, or in none. All when the process is not known. */
+size_t symbolizer_unchanged(struct symbolizer *s, pid_t pid, uint64_t change,
+			    const uint64_t *addresses, size_t count);
+
+/* Changes whenever the answers for the process may: with what it has mapped, or when its number has
+ * passed to another one. 0: it is not known. */
+uint64_t symbolizer_serial(struct symbolizer *s, pid_t pid);
 
 /* The process whose children read the files; and whether a process is one of these. */
 pid_t symbolizer_keeper(const struct symbolizer *s);

@@ -25,8 +25,9 @@ pid_t tables_keeper(const struct tables *t);
 bool tables_owns(const struct tables *t, pid_t pid);
 
 /*
- * Asks for the rules of a file, once: `id` is the caller's number for it. `fd`, open for reading, is
- * borrowed for this call. 0 or -ENOMEM.
+ * Asks for the rules of a file, once: `id` is the caller's number for it. `fd`, open for reading,
+ * is borrowed for this call; a descriptor of our own is kept until the rules are handed over. Files
+ * are served in the order in which they were asked for. 0, -ENOMEM or -EMFILE.
  */
 int tables_want(struct tables *t, uint32_t id, int fd);
 
@@ -39,13 +40,16 @@ typedef void (*tables_take_fn)(void *context, uint32_t id, const struct unwind_r
  * call of tables_want and tables_step. */
 int tables_fd(const struct tables *t);
 
-/* Takes what has come, without waiting, hands it over, and asks for the next. */
+/* Takes what has come, without waiting, hands it over, and asks for the next. To be called from
+ * time to time while something is under way, also when nothing is readable: a worker that says
+ * nothing is given up here, after a minute. The callee may ask for more. */
 void tables_step(struct tables *t, tables_take_fn take, void *context);
 
 /* The same until nothing is under way any more, or for `ms` milliseconds. */
 void tables_wait(struct tables *t, int ms, tables_take_fn take, void *context);
 
-size_t tables_pending(const struct tables *t); /* files asked for and not handed over yet */
-uint64_t tables_failed(const struct tables *t); /* files the helper process has died of, or took too long */
+size_t tables_pending(const struct tables *t);  /* files asked for and not handed over yet */
+uint64_t tables_failed(const struct tables *t); /* files the helper process has died of, took too
+						 * long for, or told nonsense of */
 
 #endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel side's picture of address spaces: pieces of unwind rules (bpf/unwind.h), and for each
+ * process which piece tells of which part of its code. Errors are negative errno.
+ */
+#ifndef ALLOCTRACE_PROBE_LAYOUTS_H
+#define ALLOCTRACE_PROBE_LAYOUTS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/unwind.h"
+
+struct layouts {
+	int tables, layouts; /* descriptors of the maps, borrowed */
+	uint32_t used;       /* pieces so far */
+};
+
+void layouts_init(struct layouts *l, int tables, int layouts);
+
+/* Copies a piece to the kernel side; *table is its number there, for struct unwind_map. -ENOSPC:
+ * there are as many as there can be. */
+int layouts_add_piece(struct layouts *l, const struct unwind_piece *piece, uint32_t *table);
+
+/* From now on the process's stacks are walked by this layout, which is not kept. -ENOSPC or -E2BIG:
+ * too many processes. */
+int layouts_set(const struct layouts *l, pid_t pid, const struct unwind_layout *layout);
+
+#endif
