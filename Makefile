@@ -183,8 +183,9 @@ $(BUILD)/golden: $(wildcard tests/golden/*.c) $(call obj,$(wildcard user/out/*.c
 
 # What a test links beside core, its module's own source and libraries.
 $(BUILD)/unit/test_pool: user/demo/pool.c
-$(BUILD)/unit/test_sym $(BUILD)/unit/test_sym_proc: $(wildcard user/sym/*.c user/guard/*.c)
-$(BUILD)/unit/test_sym $(BUILD)/unit/test_sym_proc: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf libseccomp libcap-ng) -liberty
+SYM_TESTS := $(addprefix $(BUILD)/unit/,test_sym test_sym_proc test_sources)
+$(SYM_TESTS): $(wildcard user/sym/*.c user/guard/*.c)
+$(SYM_TESTS): UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf libseccomp libcap-ng) -liberty
 $(BUILD)/unit/test_unwind_rules: user/sym/unwind.c user/sym/cfi.c
 $(BUILD)/unit/test_unwind_rules: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf)
 $(BUILD)/unit/test_helper: $(wildcard user/guard/*.c)
@@ -193,6 +194,8 @@ $(BUILD)/unit/test_tables: $(addprefix user/sym/,tables.c tabling.c kept.c) $(wi
 $(BUILD)/unit/test_tables_files $(BUILD)/unit/test_kept: $(addprefix user/sym/,tables.c tabling.c kept.c unwind.c) $(wildcard user/sym/cfi*.c user/guard/*.c)
 $(BUILD)/unit/test_tables $(BUILD)/unit/test_tables_files $(BUILD)/unit/test_kept: UNIT_LIBS = \
 	$(shell $(PKG_CONFIG) --libs libdw libelf libseccomp libcap-ng)
+$(BUILD)/unit/test_fetch: user/guard/fetch.c user/guard/message.c user/guard/privileges.c user/guard/filter.c
+$(BUILD)/unit/test_fetch: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
 $(BUILD)/unit/test_site: user/probe/site.c
 $(BUILD)/unit/test_site: UNIT_LIBS = -lZydis
 $(BUILD)/unit/test_hazard: user/probe/hazard.c user/sym/proc.c user/sym/regular.c
@@ -350,7 +353,7 @@ can_fuzz = $(shell echo 'int LLVMFuzzerTestOneInput(void){return 0;}' | $(1) -fs
 # Undefined behaviour ends the run, conversions of too large numbers included, which "undefined" leaves out.
 FUZZ_FLAGS := -O1 -g -std=gnu11 -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer -Wall -Wextra $(PREFIX_MAP) -MMD -MP
-FUZZ_TARGETS := event json maps elf dwarf site answer unwind
+FUZZ_TARGETS := event json maps elf dwarf site answer unwind jit
 fuzz_obj = $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(1))
 
 $(BUILD)/fuzz/obj/%.o: %.c Makefile
@@ -363,6 +366,7 @@ $(BUILD)/fuzz/fuzz_event: $(call fuzz_obj,$(CORE_SRC))
 $(BUILD)/fuzz/fuzz_json: $(call fuzz_obj,$(CORE_SRC) $(wildcard user/out/*.c))
 $(BUILD)/fuzz/fuzz_json: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs jansson)
 $(BUILD)/fuzz/fuzz_maps: $(call fuzz_obj,user/sym/proc.c user/sym/regular.c)
+$(BUILD)/fuzz/fuzz_jit: $(call fuzz_obj,user/sym/jit.c)
 $(BUILD)/fuzz/fuzz_elf: $(call fuzz_obj,$(CORE_SRC) $(addprefix user/probe/,scan.c binary.c functions.c site.c) \
 	$(wildcard user/guard/*.c))
 $(BUILD)/fuzz/fuzz_elf: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libelf libseccomp libcap-ng 2>/dev/null) -lZydis

@@ -13,6 +13,7 @@
 #include "sym/demangle.h"
 #include "sym/proc.h"
 #include "sym/ranges.h"
+#include "mangled.h"
 
 /* ---- lines of maps ---- */
 
@@ -193,12 +194,20 @@ static void test_demangle(void **state)
 	check_demangled("_RNvCs1234_7mycrate3foo", "mycrate::foo");
 }
 
+static void test_demangle_real(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(mangled) / sizeof(mangled[0]); i++)
+		check_demangled(mangled[i].symbol, mangled[i].name);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mapping_line),    cmocka_unit_test(test_mapping_path),
 		cmocka_unit_test(test_mapping_hostile), cmocka_unit_test(test_processes),
 		cmocka_unit_test(test_ranges),          cmocka_unit_test(test_demangle),
+		cmocka_unit_test(test_demangle_real),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,27 @@
 
 #include "cmd/cache.h"
 #include "core/log.h"
+#include "guard/fetch.h"
 #include "guard/privileges.h"
+#include "probe/spawn.h"
+
+/* A run without the servers is as good as one of which they know nothing. */
+static void start_fetch(struct run *r)
+{
+	struct spawn_user caller = spawn_sudo_user();
+	struct fetch_user user = {caller.change, caller.uid, caller.gid, caller.name};
+	int err;
+
+	r->fetch = fetch_start(&user, &err);
+	if (r->fetch)
+		symbolizer_use_fetch(r->symbolizer, r->fetch);
+	else if (err == -ENOENT)
+		log_warn("no debuginfod server is asked: DEBUGINFOD_URLS is set, but "
+			 "debuginfod-find is not installed (package debuginfod)");
+	else if (err)
+		log_warn("no debuginfod server is asked: cannot start the process that would: %s",
+			 strerror(-err));
+}
 
 int rights_split(struct run *r)
 {
@@ -27,6 +47,8 @@ int rights_split(struct run *r)
 	if (err)
 		log_error("cannot start the processes that read the files of programs: %s",
 			  strerror(-err));
+	else
+		start_fetch(r);
 	return err;
 }
 

@@ -374,6 +374,10 @@ static void warn_nameless(const struct run *r)
 		log_warn("names or lines are missing: %" PRIu64 " times the process that reads "
 			 "symbols died of a file, or a file took too long",
 			 lost.deaths);
+	if (lost.unanswered)
+		log_warn("lines may be missing: the servers of DEBUGINFOD_URLS have left %" PRIu64
+			 " questions without an answer (after two in a row they are asked no more)",
+			 lost.unanswered);
 	if (lost.reader)
 		log_warn("names are missing: the process that reads symbols is there no more");
 }

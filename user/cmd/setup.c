@@ -19,6 +19,7 @@
 #include "cmd/describe.h"
 #include "cmd/rights.h"
 #include "core/log.h"
+#include "guard/fetch.h"
 #include "guard/privileges.h"
 #include "probe/hazard.h"
 #include "probe/preflight.h"
@@ -191,6 +192,7 @@ static int prepare(struct run *r)
 		config.helpers[0] = symbolizer_keeper(r->symbolizer);
 		config.helpers[1] = scanner_keeper(r->scanner);
 		config.helpers[2] = r->tables ? tables_keeper(r->tables) : 0;
+		config.helpers[3] = r->fetch ? fetch_process(r->fetch) : 0;
 	}
 	session_quiet_library();
 	r->session = session_new(&config, &err, why, sizeof(why));
@@ -499,6 +501,7 @@ void setup_undo(struct run *r)
 	stacks_fini(&r->stacks);
 	heap_fini(&r->heap);
 	symbolizer_free(r->symbolizer);
+	fetch_stop(r->fetch);
 	signals_fini(&r->signals);
 	output_close(&r->svg);
 	output_close(&r->output);

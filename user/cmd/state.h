@@ -25,6 +25,7 @@ struct run {
 	struct output svg; /* file NULL: no picture is wanted */
 	struct signals signals;
 	struct symbolizer *symbolizer;
+	struct fetch *fetch; /* NULL: no server is asked for debug files */
 	struct scanner *scanner;
 	int kept_rules;        /* the directory for those that are kept; -1: none */
 	struct tables *tables; /* NULL: whole stacks are not asked for */

@@ -108,7 +108,7 @@ static void choose_mechanism(struct session *s)
 static void set_knobs(struct alloctrace_bpf *skeleton, const struct session_config *config)
 {
 	skeleton->rodata->config_own_tgid = (uint32_t)getpid();
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < sizeof(config->helpers) / sizeof(config->helpers[0]); i++)
 		skeleton->rodata->config_helpers[i] = (uint32_t)config->helpers[i];
 	skeleton->rodata->config_ring_bytes = ring_bytes(config->ring_size);
 	skeleton->rodata->config_max_stack = config->max_stack;

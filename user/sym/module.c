@@ -196,11 +196,12 @@ size_t module_frames(struct module *m, uint64_t address, bool is_return,
 	ssize_t count = -ENOENT;
 
 	if (m->fd >= 0 && !m->nameless) {
-		uint64_t begun = now_ms();
+		/* A server is waited for as well, which is not the file's fault. */
+		uint64_t begun = now_ms() - reader_fetched_ms(m->reader);
 
 		count = ask(m, address, is_return, frames);
 		m->nameless = count < 0;
-		m->waited_ms += now_ms() - begun;
+		m->waited_ms += now_ms() - reader_fetched_ms(m->reader) - begun;
 	}
 	if (m->waited_ms > MAX_WAIT_MS)
 		give_less(m);

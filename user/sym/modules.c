@@ -14,6 +14,7 @@
 #include "sym/modules.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,6 +23,7 @@
 
 #include "sym/module.h"
 #include "sym/names.h"
+#include "sym/vdso.h"
 
 #define SWEEP_FIRST 256
 
@@ -40,6 +42,7 @@ struct known {
 struct modules {
 	struct names *names;
 	struct reader *reader;
+	struct vdso vdso;
 	struct known *at; /* sorted by `listed`; the real one is another where it is not unique */
 	size_t count, capacity;
 	size_t sweep_at; /* the count at which unused modules are closed */
@@ -80,6 +83,7 @@ struct modules *modules_new(struct names *names, struct reader *reader)
 	t->reader = reader;
 	t->sweep_at = SWEEP_FIRST;
 	t->next_id = 1; /* 0 is never a module */
+	vdso_init(&t->vdso);
 	return t;
 }
 
@@ -90,6 +94,7 @@ void modules_free(struct modules *t)
 	for (size_t i = 0; i < t->count; i++)
 		module_unref(t->at[i].module);
 	free(t->at);
+	vdso_fini(&t->vdso);
 	free(t);
 }
 
@@ -160,17 +165,21 @@ static int modules_add(struct modules *t, struct known *k, int fd, const char *n
 	return 0;
 }
 
-static int get_special(struct modules *t, const char *name, struct module **m)
+/* `file` is what it is read from, borrowed; -1: it has no names. */
+static int get_special(struct modules *t, const char *name, int file, struct module **m)
 {
 	struct known k = {0};
 
 	for (size_t i = 0; i < t->count && !t->at[i].listed.inode; i++) {
-		if (strcmp(module_path(t->at[i].module), name))
+		if (strcmp(module_path(t->at[i].module), name) ||
+		    module_is_open(t->at[i].module) != (file >= 0))
 			continue;
 		*m = module_ref(t->at[i].module);
 		return 0;
 	}
-	return modules_add(t, &k, -1, name, m);
+	if (file >= 0)
+		file = fcntl(file, F_DUPFD_CLOEXEC, 0);
+	return modules_add(t, &k, file, name, m);
 }
 
 /* Named regions of the kernel are few; any other name may have been made up by a program. */
@@ -233,8 +242,12 @@ int modules_get(struct modules *t, pid_t pid, const struct proc_mapping *mapping
 	int fd;
 
 	*lost = false;
-	if (!mapping->inode)
-		return get_special(t, special_name(mapping), m);
+	if (!mapping->inode) {
+		const char *name = special_name(mapping);
+		bool vdso = !strcmp(name, "[vdso]") && vdso_is_same(&t->vdso, mapping);
+
+		return get_special(t, name, vdso ? t->vdso.fd : -1, m);
+	}
 	found = find_listed(t, &k.listed);
 	if (found) {
 		*m = module_ref(found);

@@ -1,8 +1,9 @@
 /*
  * Hides the helper process. Its answers are checked as if the file had written them itself. Which
  * debug files are opened for it is decided here: regular ELF files that lie below /usr/lib/debug,
- * beside the file in question, or in .debug beside it. So what a file might make of the process
- * gets to see ELF files, and nothing else of the machine.
+ * beside the file in question, or in .debug beside it; or what a server has under the build-id that
+ * the file had when it was opened. So what a file might make of the process gets to see ELF files,
+ * and nothing else of the machine.
  */
 #include "sym/reader.h"
 
@@ -13,15 +14,27 @@
 #include <unistd.h>
 
 #include "core/pack.h"
+#include "core/table.h"
+#include "guard/fetch.h"
 #include "guard/helper.h"
 #include "sym/names.h"
 #include "sym/reading.h"
 #include "sym/regular.h"
 
-#define DEBUG_ROOT "/usr/lib/debug/"
+#define DEBUG_ROOT  "/usr/lib/debug/"
+#define MAX_FILES   (1 << 20) /* whose build-ids are remembered, while there are servers to ask */
+#define MAX_FETCHES 3         /* of one file: a process that dies has to have it again */
+
+struct identity {
+	unsigned char build_id[IMAGE_MAX_BUILD_ID];
+	uint32_t length;
+	uint32_t fetches;
+};
 
 struct reader {
 	struct helper *helper;
+	struct fetch *fetch;     /* NULL: no server is asked */
+	struct table identities; /* id -> struct identity */
 	uint64_t deaths;
 	bool lost;
 	unsigned char answer[HELPER_MAX_BYTES];
@@ -32,6 +45,8 @@ struct reader *reader_new(void)
 	struct reader *r = calloc(1, sizeof(*r));
 	int err = -ENOMEM;
 
+	if (r)
+		table_init(&r->identities, sizeof(uint64_t), sizeof(struct identity), MAX_FILES);
 	if (r)
 		r->helper = helper_start(&reading_job, &err);
 	if (r && r->helper)
@@ -46,7 +61,23 @@ void reader_free(struct reader *r)
 	if (!r)
 		return;
 	helper_stop(r->helper);
+	table_fini(&r->identities);
 	free(r);
+}
+
+void reader_use_fetch(struct reader *r, struct fetch *fetch)
+{
+	r->fetch = fetch;
+}
+
+uint64_t reader_fetched_ms(const struct reader *r)
+{
+	return r->fetch ? fetch_waited_ms(r->fetch) : 0;
+}
+
+uint64_t reader_unanswered(const struct reader *r)
+{
+	return r->fetch ? fetch_unanswered(r->fetch) : 0;
 }
 
 uint64_t reader_deaths(const struct reader *r)
@@ -100,12 +131,55 @@ static bool is_harmless(const char *file, const char *path)
 	return file[0] == '/' && (lies_in(path, file, n, "") || lies_in(path, file, n, ".debug/"));
 }
 
-/* `context` is the path of the file in question. */
+/* The file in question. */
+struct subject {
+	struct reader *reader;
+	uint64_t id;
+	const char *path;
+};
+
+static void remember(struct reader *r, uint64_t id, const struct image_facts *facts)
+{
+	struct identity *i;
+	bool fresh;
+
+	if (!r->fetch || !facts->build_id_length)
+		return;
+	i = table_insert(&r->identities, &id, &fresh);
+	if (!i || !fresh)
+		return;
+	memcpy(i->build_id, facts->build_id, sizeof(i->build_id));
+	i->length = (uint32_t)facts->build_id_length;
+}
+
+/* What the servers have; not more often than a process that is well would ask. */
+static int open_fetched(const struct subject *s)
+{
+	struct identity *i = table_find(&s->reader->identities, &s->id);
+	struct stat st;
+	int fd;
+
+	if (!i || !s->reader->fetch || i->fetches >= MAX_FETCHES)
+		return -1;
+	fd = fetch_file(s->reader->fetch, i->build_id, i->length);
+	i->fetches = fd < 0 ? MAX_FETCHES : i->fetches + 1;
+	if (fd < 0 || (!fstat(fd, &st) && S_ISREG(st.st_mode)))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* `context` is the subject. */
 static int open_debug_file(void *context, const char *path)
 {
+	const struct subject *subject = context;
 	struct stat st;
-	int fd = is_harmless(context, path) ? regular_open(path, &st) : -1;
+	int fd = -1;
 
+	if (!strcmp(path, READING_FETCH))
+		fd = open_fetched(subject);
+	else if (is_harmless(subject->path, path))
+		fd = regular_open(path, &st);
 	if (fd < 0 || is_elf(fd))
 		return fd < 0 ? -1 : fd;
 	close(fd);
@@ -115,14 +189,15 @@ static int open_debug_file(void *context, const char *path)
 /* ---- questions */
 
 /* What came is in *in. 0 or a negative errno. */
-static int ask(struct reader *r, const struct pack *question, int fd, const char *path,
+static int ask(struct reader *r, const struct pack *question, int fd, uint64_t id, const char *path,
 	       struct pack *in)
 {
+	struct subject subject = {r, id, path};
 	ssize_t n = -EMSGSIZE;
 
 	if (!question->failed)
 		n = helper_ask(r->helper, question->bytes, question->used, fd, r->answer,
-			       open_debug_file, (void *)path);
+			       open_debug_file, &subject);
 	r->deaths += n == -ECONNRESET;
 	r->lost |= n == -ENOTCONN;
 	*in = pack_over(r->answer, n < 0 ? 0 : (size_t)n);
@@ -163,13 +238,14 @@ int reader_open(struct reader *r, uint32_t id, const char *path, int fd, bool pl
 	pack_number(&question, id);
 	pack_number(&question, plain);
 	pack_text(&question, path, PATH_MAX);
-	err = ask(r, &question, fd, path, &in);
+	err = ask(r, &question, fd, id, path, &in);
 	if (!err)
 		take_facts(&in, &read);
 	if (!err && in.failed)
 		err = -EBADMSG;
 	if (err)
 		memset(&read, 0, sizeof(read));
+	remember(r, id, &read);
 	if (facts)
 		*facts = read;
 	return err;
@@ -206,7 +282,7 @@ ssize_t reader_frames(struct reader *r, uint32_t id, const char *path, uint64_t 
 	pack_number(&question, id);
 	pack_number(&question, address);
 	pack_number(&question, is_return);
-	err = ask(r, &question, -1, path, &in);
+	err = ask(r, &question, -1, id, path, &in);
 	if (err)
 		return err;
 	if (!unpack_number(&in))
@@ -224,8 +300,10 @@ void reader_close(struct reader *r, uint32_t id)
 {
 	unsigned char bytes[64];
 	struct pack question = pack_over(bytes, sizeof(bytes)), in;
+	uint64_t key = id;
 
 	pack_number(&question, READING_CLOSE);
 	pack_number(&question, id);
-	ask(r, &question, -1, "", &in);
+	ask(r, &question, -1, id, "", &in);
+	table_remove(&r->identities, &key);
 }

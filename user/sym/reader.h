@@ -12,11 +12,15 @@
 
 #include "sym/image.h"
 
+struct fetch;
 struct reader;
 
 /* Starts the process. NULL with errno set. */
 struct reader *reader_new(void);
 void reader_free(struct reader *r); /* NULL is allowed */
+
+/* From now on debug files that are not here are asked for there; borrowed. */
+void reader_use_fetch(struct reader *r, struct fetch *fetch);
 
 /*
  * Hands over a file, whose descriptor stays the caller's, and fills *facts, which may be NULL.
@@ -35,6 +39,9 @@ ssize_t reader_frames(struct reader *r, uint32_t id, const char *path, uint64_t 
 		      struct sym_frame frames[DEBUGINFO_FRAMES_MAX]);
 
 void reader_close(struct reader *r, uint32_t id);
+
+uint64_t reader_fetched_ms(const struct reader *r); /* waited for servers, in all */
+uint64_t reader_unanswered(const struct reader *r); /* by servers: see guard/fetch.h */
 
 /* How often a file has ended the process, by a fault or by taking too long. */
 uint64_t reader_deaths(const struct reader *r);

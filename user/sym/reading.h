@@ -15,6 +15,9 @@
 
 enum reading_question { READING_OPEN, READING_FRAMES, READING_CLOSE };
 
+/* The "path" by which a debug file is wanted that a server may have. */
+#define READING_FETCH "debuginfod"
+
 #define READING_MAX_NAME 4095 /* bytes of a function's name or a file's path */
 
 extern const struct helper_job reading_job;

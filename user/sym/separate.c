@@ -16,6 +16,7 @@
 #include <elfutils/libdwelf.h>
 
 #include "sym/image.h"
+#include "sym/reading.h"
 
 static void crc_table(uint32_t table[256])
 {
@@ -84,20 +85,43 @@ static int open_candidate(Dwfl_Module *mod, const struct image *image, const cha
 	return -1;
 }
 
-static int find_by_build_id(Dwfl_Module *mod, const struct image *image, char **found)
+static bool build_id_path(Dwfl_Module *mod, char path[PATH_MAX])
 {
 	const unsigned char *id;
 	GElf_Addr address;
 	int length = dwfl_module_build_id(mod, &id, &address);
-	char path[PATH_MAX] = "/usr/lib/debug/.build-id/";
-	size_t at = strlen(path);
+	size_t at;
 
+	strcpy(path, "/usr/lib/debug/.build-id/");
+	at = strlen(path);
 	if (length < 2 || length > IMAGE_MAX_BUILD_ID)
-		return -1;
+		return false;
 	for (int i = 0; i < length; i++)
 		at += (size_t)sprintf(path + at, i ? "%02x" : "%02x/", id[i]);
 	strcpy(path + at, ".debug");
-	return open_candidate(mod, image, path, 0, found);
+	return true;
+}
+
+static int find_by_build_id(Dwfl_Module *mod, const struct image *image, char **found)
+{
+	char path[PATH_MAX];
+
+	return build_id_path(mod, path) ? open_candidate(mod, image, path, 0, found) : -1;
+}
+
+/* What a server has under that build-id counts as if it lay here: it may refer to shared files. */
+static int find_by_server(Dwfl_Module *mod, const struct image *image, char **found)
+{
+	char path[PATH_MAX];
+	int fd = build_id_path(mod, path) ? image_want(image, READING_FETCH) : -1;
+
+	if (fd >= 0 && has_build_id(mod, fd) == 1) {
+		*found = strdup(path);
+		return fd;
+	}
+	if (fd >= 0)
+		close(fd);
+	return -1;
 }
 
 static int find_by_link(Dwfl_Module *mod, const struct image *image, const char *file_name,
@@ -180,5 +204,7 @@ int separate_find(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Add
 	if (link && strchr(link, '/'))
 		return find_shared(image, file_name, link, found);
 	fd = find_by_build_id(mod, image, found);
-	return fd < 0 ? find_by_link(mod, image, file_name, link, link_crc, found) : fd;
+	if (fd < 0)
+		fd = find_by_link(mod, image, file_name, link, link_crc, found);
+	return fd < 0 ? find_by_server(mod, image, found) : fd;
 }

@@ -5,7 +5,9 @@
  *   for a while, since the events of its last moments are resolved later: `ended` is a ring that
  *   says whose turn it is to be forgotten.
  * - Answers are remembered per file and ELF address, so they serve all processes that map the file,
- *   wherever they map it.
+ *   wherever they map it. The names of generated code are those of one process, and of one time:
+ *   these answers are remembered under a number that the process gives up as soon as code at a
+ *   place that had a name has got another one.
  */
 #include "sym/symbolizer.h"
 
@@ -17,6 +19,7 @@
 #include "sym/module.h"
 #include "sym/modules.h"
 #include "sym/names.h"
+#include "sym/perfmap.h"
 #include "sym/reader.h"
 #include "sym/space.h"
 
@@ -33,6 +36,9 @@ struct process {
 	uint64_t serial;  /* tells it from others that had the number */
 	uint64_t changed; /* the last change of its mappings */
 	struct space space;
+	struct perfmap *perfmap; /* NULL: it has no generated code */
+	uint32_t perfmap_id;     /* for the cache; 0: none yet */
+	uint64_t perfmap_generation, perfmap_readings;
 };
 
 struct symbolizer {
@@ -50,6 +56,8 @@ struct symbolizer {
 		uint64_t serial;
 	} ended[SYMBOLIZER_ENDED_MAX];
 	size_t next_ended;
+	struct jit_room jit_room;
+	uint32_t next_perfmap_id; /* downwards: modules count upwards */
 	struct symbolizer_losses losses;
 };
 
@@ -61,6 +69,8 @@ struct symbolizer *symbolizer_new(void)
 	if (!s)
 		return NULL;
 	s->next_serial = 1;
+	s->jit_room = (struct jit_room){JIT_MAX_ENTRIES, JIT_MAX_BYTES};
+	s->next_perfmap_id = UINT32_MAX;
 	s->reader = reader_new();
 	err = errno;
 	if (!s->reader)
@@ -80,6 +90,7 @@ out:
 static void process_free(struct process *p)
 {
 	space_fini(&p->space);
+	perfmap_unref(p->perfmap);
 	free(p);
 }
 
@@ -101,7 +112,13 @@ void symbolizer_losses(const struct symbolizer *s, struct symbolizer_losses *los
 {
 	*losses = s->losses;
 	losses->deaths = reader_deaths(s->reader);
+	losses->unanswered = reader_unanswered(s->reader);
 	losses->reader = reader_is_lost(s->reader);
+}
+
+void symbolizer_use_fetch(struct symbolizer *s, struct fetch *fetch)
+{
+	reader_use_fetch(s->reader, fetch);
 }
 
 pid_t symbolizer_keeper(const struct symbolizer *s)
@@ -199,6 +216,20 @@ static int process_get(struct symbolizer *s, pid_t pid, struct process **p)
 
 /* ---- mappings ---- */
 
+/* Code without a file, which is what compilers at run time make. */
+static bool is_generated(const struct proc_mapping *m)
+{
+	if (!m->executable || m->inode)
+		return m->executable && !strncmp(m->path, "/memfd:", 7);
+	return m->path[0] != '[' || !strncmp(m->path, "[anon", 5);
+}
+
+static void have_perfmap(struct symbolizer *s, struct process *p)
+{
+	if (!p->perfmap)
+		p->perfmap = perfmap_new(p->pid, &s->jit_room, NULL);
+}
+
 static int map_into(struct symbolizer *s, struct space *space, pid_t pid,
 		    const struct proc_mapping *m)
 {
@@ -229,7 +260,8 @@ struct snapshot {
 	struct symbolizer *symbolizer;
 	struct space space;
 	pid_t pid;
-	bool any; /* the process has memory */
+	bool any;       /* the process has memory */
+	bool generated; /* some of it is code without a file */
 };
 
 static int snapshot_mapping(const struct proc_mapping *m, void *ctx)
@@ -240,6 +272,7 @@ static int snapshot_mapping(const struct proc_mapping *m, void *ctx)
 	snapshot->any = true;
 	if (!m->executable)
 		return 0;
+	snapshot->generated |= is_generated(m);
 	err = map_into(snapshot->symbolizer, &snapshot->space, snapshot->pid, m);
 	/* A mapping too many is counted; the others are as good as before. */
 	return err == -ENOSPC ? 0 : err;
@@ -265,6 +298,8 @@ int symbolizer_refresh(struct symbolizer *s, pid_t pid)
 	p->space = snapshot.space;
 	p->complete = true;
 	p->serial = s->next_serial++;
+	if (snapshot.generated)
+		have_perfmap(s, p);
 	return 0;
 }
 
@@ -283,6 +318,8 @@ int symbolizer_map(struct symbolizer *s, pid_t pid, const struct proc_mapping *m
 
 	if (err)
 		return err;
+	if (is_generated(m))
+		have_perfmap(s, p);
 	err = map_into(s, &p->space, pid, m);
 	if (s->changes != before)
 		p->changed = s->changes;
@@ -319,6 +356,8 @@ int symbolizer_fork(struct symbolizer *s, pid_t parent, pid_t child)
 	}
 	to->complete = from->complete;
 	to->changed = from->changed;
+	if (from->perfmap)
+		to->perfmap = perfmap_new(child, &s->jit_room, from->perfmap);
 	return 0;
 }
 
@@ -331,6 +370,8 @@ void symbolizer_exit(struct symbolizer *s, pid_t pid)
 	if (!p || p->ended)
 		return;
 	p->ended = true;
+	if (p->perfmap)
+		perfmap_end(p->perfmap);
 	oldest = process_find(s, s->ended[turn].pid);
 	if (oldest && oldest->serial == s->ended[turn].serial)
 		process_remove(s, oldest->pid);
@@ -411,17 +452,57 @@ static struct sym_stack answer_anew(struct symbolizer *s, const struct cache_key
 	return answer;
 }
 
+/* The name that the process itself has given the code; false: none. */
+static bool answer_generated(struct symbolizer *s, struct process *p, const struct space_mapping *m,
+			     uint64_t address, bool is_return, struct sym_stack *answer)
+{
+	struct cache_key key = {.address = address, .is_return = is_return};
+	struct sym_frame frame = {.module = module_path(m->module)};
+	uint64_t start, generation;
+	const char *name = perfmap_find(p->perfmap, address, &start);
+
+	if (!name)
+		return false;
+	generation = perfmap_generation(p->perfmap);
+	if (!p->perfmap_id || generation != p->perfmap_generation)
+		p->perfmap_id = s->next_perfmap_id--;
+	p->perfmap_generation = generation;
+	key.module = p->perfmap_id;
+	if (cache_find(s->cache, &key, answer))
+		return true;
+	frame.function = names_intern(s->names, name);
+	frame.offset = address + is_return - start;
+	frame.module_offset = address_in_module(m, address) + is_return;
+	*answer = (struct sym_stack){1, &no_answer};
+	if (cache_add(s->cache, &key, &frame, 1, answer))
+		s->losses.addresses++;
+	return true;
+}
+
+static bool may_be_generated(const struct process *p, const struct space_mapping *m)
+{
+	const char *path = module_path(m->module);
+
+	return p->perfmap && (!strcmp(path, "[anon]") || !strncmp(path, "/memfd:", 7));
+}
+
 uint64_t symbolizer_serial(struct symbolizer *s, pid_t pid)
 {
-	const struct process *p = process_find(s, pid);
+	struct process *p = process_find(s, pid);
+	uint64_t readings = p && p->perfmap ? perfmap_readings(p->perfmap) : 0;
 
+	/* Names of generated code come and go as mappings do. */
+	if (p && readings != p->perfmap_readings)
+		p->changed = ++s->changes;
+	if (p)
+		p->perfmap_readings = readings;
 	return p ? p->serial << 32 ^ p->changed : 0; /* neither ever goes back */
 }
 
 struct sym_stack symbolizer_resolve(struct symbolizer *s, pid_t pid, uint64_t address,
 				    bool is_return)
 {
-	const struct process *p = process_find(s, pid);
+	struct process *p = process_find(s, pid);
 	const struct space_mapping *m;
 	struct cache_key key = {.module = UNKNOWN_ID};
 	struct sym_stack answer;
@@ -429,6 +510,9 @@ struct sym_stack symbolizer_resolve(struct symbolizer *s, pid_t pid, uint64_t ad
 	key.is_return = is_return && address;
 	key.address = address - key.is_return;
 	m = p ? space_find(&p->space, key.address) : NULL;
+	if (m && may_be_generated(p, m) &&
+	    answer_generated(s, p, m, key.address, key.is_return, &answer))
+		return answer;
 	if (m) {
 		key.module = module_id(m->module);
 		key.address = address_in_module(m, key.address);

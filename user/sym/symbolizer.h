@@ -19,16 +19,18 @@
 #include "sym/proc.h"
 #include "sym/space.h"
 
+struct fetch;
 struct symbolizer;
 
 /* What the caps have refused, for the books. All zero is the normal case. */
 struct symbolizer_losses {
-	uint64_t processes; /* not remembered, too many at once */
-	uint64_t mappings;  /* not remembered, too many in one process */
-	uint64_t files;     /* not opened because descriptors ran out: they stay without names */
-	uint64_t addresses; /* answered "[unknown]" because the store of answers is full */
-	uint64_t deaths;    /* of the helper process, by files that then lack lines or names */
-	bool reader;        /* there is no helper process any more: nothing new has names */
+	uint64_t processes;  /* not remembered, too many at once */
+	uint64_t mappings;   /* not remembered, too many in one process */
+	uint64_t files;      /* not opened because descriptors ran out: they stay without names */
+	uint64_t addresses;  /* answered "[unknown]" because the store of answers is full */
+	uint64_t deaths;     /* of the helper process, by files that then lack lines or names */
+	uint64_t unanswered; /* questions for debug files, by the servers that were named */
+	bool reader;         /* there is no helper process any more: nothing new has names */
 };
 
 /*
@@ -39,6 +41,9 @@ struct symbolizer *symbolizer_new(void);
 
 /* Ends the life of every view that was handed out. NULL is allowed. */
 void symbolizer_free(struct symbolizer *s);
+
+/* Debug files that are not here are asked for there (guard/fetch.h) from now on; borrowed. */
+void symbolizer_use_fetch(struct symbolizer *s, struct fetch *fetch);
 
 /*
  * Reads the mappings of the process now, unless they are known already: by an earlier call, or

@@ -1,0 +1,38 @@
+/*
+ * The names that a traced process gives its generated code: /tmp/perf-PID.map, in its own mount
+ * namespace and with its own number. The file is somebody else's: it counts only when it is a
+ * regular one that belongs to the user the process runs as, and is read as text, up to a size.
+ */
+#ifndef ALLOCTRACE_SYM_PERFMAP_H
+#define ALLOCTRACE_SYM_PERFMAP_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "sym/jit.h"
+
+struct perfmap;
+
+/*
+ * For a process that lives: takes hold of its /tmp, and reads nothing yet. `room` is borrowed.
+ * `parent`, which may be NULL, has the names of what the process was forked with; a reference is
+ * taken. NULL when memory is out. The caller has one reference.
+ */
+struct perfmap *perfmap_new(pid_t pid, struct jit_room *room, struct perfmap *parent);
+
+struct perfmap *perfmap_ref(struct perfmap *m); /* returns m; NULL is allowed */
+void perfmap_unref(struct perfmap *m);          /* NULL is allowed */
+
+/* The process ends, or has just done so: the file is read once more, and never again. */
+void perfmap_end(struct perfmap *m);
+
+/* As jit_find; what has been added to the file is read first, every 100 ms at most. */
+const char *perfmap_find(struct perfmap *m, uint64_t address, uint64_t *start);
+
+/* Another number when more has been read; the file is looked at as in perfmap_find. */
+uint64_t perfmap_readings(struct perfmap *m);
+
+/* Another number when an answer that was given may be another one now. */
+uint64_t perfmap_generation(const struct perfmap *m);
+
+#endif
