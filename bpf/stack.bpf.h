@@ -231,10 +231,10 @@ static __always_inline long step_by_rule(struct call *call, const struct unwind_
 		return end_walk(walk, WIRE_WHY_UNREADABLE);
 	if (!(frame.ret & TRAMPOLINE_MASK) && frame.ret)
 		frame.ret = replaced_address(cfa - 8, frame.ret);
-	if (!frame.ret) { /* so begin threads and coroutines without rules for their end */
-		walk->over = 1;
-		return END_WALK;
-	}
+	/* So may end a thread or a coroutine that is made by hand, but also a walk that went
+	 * astray. */
+	if (!frame.ret)
+		return end_walk(walk, WIRE_WHY_NO_MAPPING);
 	walk->pc = frame.ret;
 	walk->exact = 0;
 	walk->sp = cfa;
