@@ -68,6 +68,14 @@ ssize_t helper_ask(struct helper *h, const void *question, size_t len, int fd,
 /* What is enough for the debug information of the largest programs, and not for ever. */
 #define HELPER_SECONDS 10
 
+/*
+ * Told while an answer is waited for, once a second has gone by and then every quarter of one, how
+ * long it has been. Of a question that is answered sooner nothing is told.
+ */
+typedef void (*helper_wait_fn)(void *context, int64_t waited_ms);
+
+void helper_on_wait(struct helper *h, helper_wait_fn wait, void *context);
+
 /* The next question finds a new worker: what the last one's file has made of it does not reach it.
  */
 void helper_renew(struct helper *h);
