@@ -73,7 +73,7 @@ WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/workloads/%,$(WORKLOAD_SRC)
 	$(addprefix $(BUILD)/workloads/,$(VARIANTS)) \
 	$(if $(filter x86_64,$(MACHINE)),$(addprefix $(BUILD)/workloads/,libcet.so known site_probe $(NOBODIES)))
 
-.PHONY: all help deps demo workloads test unit unit-programs integration vm-test fuzz fuzz-programs fuzz-replay soak bench lint fmt \
+.PHONY: all help deps demo workloads test unit unit-programs integration vm-test fuzz fuzz-programs fuzz-replay soak bench bench-symbols lint fmt \
 	install clean check-build-deps
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -182,8 +182,8 @@ $(BUILD)/golden: $(wildcard tests/golden/*.c) $(call obj,$(wildcard user/out/*.c
 
 # What a test links beside core, its module's own source and libraries.
 $(BUILD)/unit/test_pool: user/demo/pool.c
-$(BUILD)/unit/test_sym $(BUILD)/unit/test_sym_proc: $(wildcard user/sym/*.c user/guard/*.c)
-$(BUILD)/unit/test_sym $(BUILD)/unit/test_sym_proc: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf libseccomp libcap-ng) -liberty
+$(BUILD)/unit/test_sym $(BUILD)/unit/test_sym_kept $(BUILD)/unit/test_sym_proc: $(wildcard user/sym/*.c user/guard/*.c)
+$(BUILD)/unit/test_sym $(BUILD)/unit/test_sym_kept $(BUILD)/unit/test_sym_proc: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf libseccomp libcap-ng) -liberty
 $(BUILD)/unit/test_helper: $(wildcard user/guard/*.c)
 $(BUILD)/unit/test_helper: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
 $(BUILD)/unit/test_site: user/probe/site.c
@@ -314,7 +314,7 @@ $(BUILD)/workloads/confined: tests/workloads/confined.c user/guard/filter.c user
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -Iuser $(WORKLOAD_FLAGS) -MF $@.d -o $@ $(filter %.c,$^) -pthread \
 		$(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
 
-workloads: $(WORKLOADS) ## build the programs that the tests trace
+workloads: $(WORKLOADS) $(BUILD)/bench/symbols ## build the programs that the tests trace
 	@$(MAKE) --no-print-directory $(addprefix $(BUILD)/workloads/,$(MATRIX))
 
 # ---- fuzzing
@@ -387,6 +387,18 @@ BENCH_ENV = $(foreach v,ROUNDS PAIRS CURVE_ROUNDS CURVE_SECONDS RATES MEMLEAK,$(
 
 bench: all $(BUILD)/workloads/pairs $(BUILD)/bench/floor $(BUILD)/bench/pairs-fp ## what tracing costs, beside the peers (MEMLEAK=path)
 	@$(SUDO) env BUILD=$(BUILD) $(BENCH_ENV) tests/bench/run.sh
+
+# What the symbolizer takes for addresses, as alloctrace asks it.
+$(BUILD)/bench/symbols: tests/bench/symbols.c $(call obj,$(wildcard user/sym/*.c user/guard/*.c)) $(CORE_LIB) Makefile
+	$(call say,BENCH,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -o $@ $(filter %.c %.o %.a,$^) $(LDFLAGS) \
+		$(shell $(PKG_CONFIG) --libs libdw libelf libseccomp libcap-ng 2>/dev/null) -liberty $(OWN_MALLOC) -lm
+
+SYMBOLS_ENV = $(foreach v,ADDRESSES TOGETHER UNITS EU_ADDRESSES KEEP,$(if $($(v)),$(v)='$($(v))'))
+
+bench-symbols: $(BUILD)/bench/symbols ## names and lines of addresses, beside addr2line and eu-addr2line (FILES="...")
+	@env BUILD=$(BUILD) $(SYMBOLS_ENV) tests/bench/symbols.sh $(FILES)
 
 install: all ## install below PREFIX (default /usr/local)
 	install -D -m 0755 $(BUILD)/alloctrace $(DESTDIR)$(PREFIX)/bin/alloctrace

@@ -176,6 +176,7 @@ static const struct filter_call calls[] = {
 	FILTER_ALLOW("fstat"),
 	FILTER_ALLOW("newfstatat"),
 	FILTER_ALLOW("statx"),
+	FILTER_ALLOW("fstatfs"),
 	FILTER_ALLOW("access"),
 	FILTER_ALLOW("faccessat"),
 	FILTER_ALLOW("readlink"),

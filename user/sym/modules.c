@@ -22,6 +22,7 @@
 
 #include "sym/module.h"
 #include "sym/names.h"
+#include "sym/store.h"
 
 #define SWEEP_FIRST 256
 
@@ -40,6 +41,8 @@ struct known {
 struct modules {
 	struct names *names;
 	struct reader *reader;
+	struct reader *guests; /* reads what others may have written, when answers are kept */
+	struct store *store;   /* NULL: they are not */
 	struct known *at; /* sorted by `listed`; the real one is another where it is not unique */
 	size_t count, capacity;
 	size_t sweep_at; /* the count at which unused modules are closed */
@@ -83,6 +86,12 @@ struct modules *modules_new(struct names *names, struct reader *reader)
 	return t;
 }
 
+void modules_keep(struct modules *t, struct store *store, struct reader *guests)
+{
+	t->store = store;
+	t->guests = guests;
+}
+
 void modules_free(struct modules *t)
 {
 	if (!t)
@@ -108,7 +117,7 @@ void modules_sweep(struct modules *t)
 }
 
 /* Keeps the module under its identity; the reference of the set is a new one. */
-static int modules_keep(struct modules *t, const struct known *k)
+static int modules_hold(struct modules *t, const struct known *k)
 {
 	size_t index;
 
@@ -131,6 +140,18 @@ static int modules_keep(struct modules *t, const struct known *k)
 	return 0;
 }
 
+static struct module *make_module(struct modules *t, int fd, const char *path)
+{
+	struct store_key key;
+	bool ours = !t->store || store_identify(fd, &key);
+	struct module *m =
+		module_new(fd, path, t->names, ours ? t->reader : t->guests, t->next_id++);
+
+	if (m && t->store && ours)
+		module_keep(m, t->store);
+	return m;
+}
+
 /* A new module under `k`, with a reference for the caller, or a known one of the same program. */
 static int modules_add(struct modules *t, struct known *k, int fd, const char *name,
 		       struct module **m)
@@ -142,7 +163,7 @@ static int modules_add(struct modules *t, struct known *k, int fd, const char *n
 			close(fd);
 		return -ENOMEM;
 	}
-	k->module = module_new(fd, path, t->names, t->reader, t->next_id++);
+	k->module = make_module(t, fd, path);
 	if (!k->module)
 		return -ENOMEM;
 	for (size_t i = 0; i < t->count; i++) {
@@ -152,7 +173,7 @@ static int modules_add(struct modules *t, struct known *k, int fd, const char *n
 		*m = module_ref(t->at[i].module);
 		return 0;
 	}
-	if (modules_keep(t, k)) {
+	if (modules_hold(t, k)) {
 		module_unref(k->module);
 		return -ENOMEM;
 	}

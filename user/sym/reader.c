@@ -24,16 +24,22 @@ struct reader {
 	struct helper *helper;
 	uint64_t deaths;
 	bool lost;
+	reader_wait_fn wait;
+	void *wait_context;
+	const char *waiting; /* for an answer about that file, and it was told */
+	const char *asked;   /* about that file */
 	unsigned char answer[HELPER_MAX_BYTES];
 };
 
-struct reader *reader_new(void)
+struct reader *reader_new(const char *name)
 {
 	struct reader *r = calloc(1, sizeof(*r));
+	struct helper_job job = reading_job;
 	int err = -ENOMEM;
 
+	job.name = name;
 	if (r)
-		r->helper = helper_start(&reading_job, &err);
+		r->helper = helper_start(&job, &err);
 	if (r && r->helper)
 		return r;
 	free(r);
@@ -47,6 +53,22 @@ void reader_free(struct reader *r)
 		return;
 	helper_stop(r->helper);
 	free(r);
+}
+
+static void tell_wait(void *context, int64_t waited_ms)
+{
+	struct reader *r = context;
+
+	(void)waited_ms;
+	r->waiting = r->asked;
+	r->wait(r->wait_context, r->asked);
+}
+
+void reader_on_wait(struct reader *r, reader_wait_fn wait, void *context)
+{
+	r->wait = wait;
+	r->wait_context = context;
+	helper_on_wait(r->helper, wait ? tell_wait : NULL, r);
 }
 
 uint64_t reader_deaths(const struct reader *r)
@@ -100,11 +122,10 @@ static bool is_harmless(const char *file, const char *path)
 	return file[0] == '/' && (lies_in(path, file, n, "") || lies_in(path, file, n, ".debug/"));
 }
 
-/* `context` is the path of the file in question. */
-static int open_debug_file(void *context, const char *path)
+int reader_open_debug(const char *file, const char *path)
 {
 	struct stat st;
-	int fd = is_harmless(context, path) ? regular_open(path, &st) : -1;
+	int fd = is_harmless(file, path) ? regular_open(path, &st) : -1;
 
 	if (fd < 0 || is_elf(fd))
 		return fd < 0 ? -1 : fd;
@@ -112,17 +133,31 @@ static int open_debug_file(void *context, const char *path)
 	return -1;
 }
 
+static int open_wanted(void *context, const char *path)
+{
+	const struct reader_file *file = context;
+	int fd = reader_open_debug(file->path, path);
+
+	if (file->wanted)
+		file->wanted(file->context, path, fd);
+	return fd;
+}
+
 /* ---- questions */
 
 /* What came is in *in. 0 or a negative errno. */
-static int ask(struct reader *r, const struct pack *question, int fd, const char *path,
-	       struct pack *in)
+static int ask(struct reader *r, const struct pack *question, int fd,
+	       const struct reader_file *file, struct pack *in)
 {
 	ssize_t n = -EMSGSIZE;
 
+	r->asked = file->path;
 	if (!question->failed)
 		n = helper_ask(r->helper, question->bytes, question->used, fd, r->answer,
-			       open_debug_file, (void *)path);
+			       open_wanted, (void *)file);
+	if (r->waiting)
+		r->wait(r->wait_context, NULL);
+	r->waiting = NULL;
 	r->deaths += n == -ECONNRESET;
 	r->lost |= n == -ENOTCONN;
 	*in = pack_over(r->answer, n < 0 ? 0 : (size_t)n);
@@ -151,7 +186,7 @@ static void take_facts(struct pack *in, struct image_facts *f)
 	}
 }
 
-int reader_open(struct reader *r, uint32_t id, const char *path, int fd, bool plain,
+int reader_open(struct reader *r, const struct reader_file *file, int fd, bool plain,
 		struct image_facts *facts)
 {
 	unsigned char bytes[PATH_MAX + 64];
@@ -160,10 +195,10 @@ int reader_open(struct reader *r, uint32_t id, const char *path, int fd, bool pl
 	int err;
 
 	pack_number(&question, READING_OPEN);
-	pack_number(&question, id);
+	pack_number(&question, file->id);
 	pack_number(&question, plain);
-	pack_text(&question, path, PATH_MAX);
-	err = ask(r, &question, fd, path, &in);
+	pack_text(&question, file->path, PATH_MAX);
+	err = ask(r, &question, fd, file, &in);
 	if (!err)
 		take_facts(&in, &read);
 	if (!err && in.failed)
@@ -193,39 +228,62 @@ static void take_frame(struct pack *in, struct names *names, struct sym_frame *f
 	f->inlined = unpack_number(in);
 }
 
-ssize_t reader_frames(struct reader *r, uint32_t id, const char *path, uint64_t address,
-		      bool is_return, struct names *names,
-		      struct sym_frame frames[DEBUGINFO_FRAMES_MAX])
+/* How many frames of an answer, which are in `frames`; 0: that is none. */
+static size_t take_answer(struct pack *in, struct names *names,
+			  struct sym_frame frames[DEBUGINFO_FRAMES_MAX])
 {
-	unsigned char bytes[64];
+	uint64_t count = unpack_number(in);
+
+	if (!count || count > DEBUGINFO_FRAMES_MAX)
+		return 0;
+	for (size_t i = 0; i < count; i++)
+		take_frame(in, names, &frames[i]);
+	frames[count - 1].inlined = false;
+	return in->failed ? 0 : count;
+}
+
+ssize_t reader_frames(struct reader *r, const struct reader_file *file,
+		      const struct sym_address *at, size_t n, struct names *names,
+		      reader_take_fn take, void *context)
+{
+	unsigned char bytes[READING_MAX_ADDRESSES * 16 + 64];
 	struct pack question = pack_over(bytes, sizeof(bytes)), in;
-	uint64_t count;
+	struct sym_frame frames[DEBUGINFO_FRAMES_MAX];
+	uint64_t answered;
 	int err;
 
+	if (n > READING_MAX_ADDRESSES)
+		n = READING_MAX_ADDRESSES;
 	pack_number(&question, READING_FRAMES);
-	pack_number(&question, id);
-	pack_number(&question, address);
-	pack_number(&question, is_return);
-	err = ask(r, &question, -1, path, &in);
+	pack_number(&question, file->id);
+	pack_number(&question, n);
+	for (size_t i = 0; i < n; i++) {
+		pack_number(&question, at[i].address);
+		pack_number(&question, at[i].is_return);
+	}
+	err = ask(r, &question, -1, file, &in);
 	if (err)
 		return err;
-	if (!unpack_number(&in))
+	answered = unpack_number(&in);
+	if (!answered)
 		return in.failed ? -EBADMSG : -ESTALE;
-	count = unpack_number(&in);
-	if (!count || count > DEBUGINFO_FRAMES_MAX)
-		return -EBADMSG;
-	for (size_t i = 0; i < count; i++)
-		take_frame(&in, names, &frames[i]);
-	frames[count - 1].inlined = false;
-	return in.failed ? -EBADMSG : (ssize_t)count;
+	for (size_t i = 0; i < answered; i++) {
+		size_t count = answered > n ? 0 : take_answer(&in, names, frames);
+
+		if (!count)
+			return -EBADMSG;
+		take(context, i, frames, count);
+	}
+	return (ssize_t)answered;
 }
 
 void reader_close(struct reader *r, uint32_t id)
 {
 	unsigned char bytes[64];
 	struct pack question = pack_over(bytes, sizeof(bytes)), in;
+	const struct reader_file file = {.id = id, .path = ""};
 
 	pack_number(&question, READING_CLOSE);
 	pack_number(&question, id);
-	ask(r, &question, -1, "", &in);
+	ask(r, &question, -1, &file, &in);
 }

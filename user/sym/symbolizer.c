@@ -13,12 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/event.h"
 #include "sym/cache.h"
 #include "sym/module.h"
 #include "sym/modules.h"
 #include "sym/names.h"
+#include "sym/question.h"
 #include "sym/reader.h"
 #include "sym/space.h"
+#include "sym/store.h"
 
 /* More than a machine runs; each costs one or two kilobytes. */
 #define PROCESSES_MAX 65536
@@ -37,6 +40,10 @@ struct process {
 struct symbolizer {
 	struct names *names;
 	struct reader *reader;
+	struct reader *guests; /* NULL: no answers are kept, and nobody else is needed */
+	struct store *store;
+	symbolizer_wait_fn wait;
+	void *wait_context;
 	struct modules *modules;
 	struct cache *cache;
 	struct process **processes; /* sorted by pid */
@@ -49,6 +56,7 @@ struct symbolizer {
 	} ended[SYMBOLIZER_ENDED_MAX];
 	size_t next_ended;
 	struct symbolizer_losses losses;
+	uint64_t kept; /* answers of earlier runs that were asked for */
 };
 
 struct symbolizer *symbolizer_new(void)
@@ -59,7 +67,7 @@ struct symbolizer *symbolizer_new(void)
 	if (!s)
 		return NULL;
 	s->next_serial = 1;
-	s->reader = reader_new();
+	s->reader = reader_new("alloctrace-sym");
 	err = errno;
 	if (!s->reader)
 		goto out;
@@ -75,6 +83,28 @@ out:
 	return NULL;
 }
 
+int symbolizer_keep(struct symbolizer *s, int dir)
+{
+	s->store = store_open(dir);
+	if (!s->store)
+		return 0;
+	s->guests = reader_new("alloctrace-usr");
+	if (!s->guests)
+		return -errno;
+	reader_on_wait(s->guests, s->wait, s->wait_context);
+	modules_keep(s->modules, s->store, s->guests);
+	return 0;
+}
+
+void symbolizer_on_wait(struct symbolizer *s, symbolizer_wait_fn wait, void *context)
+{
+	s->wait = wait;
+	s->wait_context = context;
+	reader_on_wait(s->reader, wait, context);
+	if (s->guests)
+		reader_on_wait(s->guests, wait, context);
+}
+
 static void process_free(struct process *p)
 {
 	space_fini(&p->space);
@@ -88,10 +118,12 @@ void symbolizer_free(struct symbolizer *s)
 	for (size_t i = 0; i < s->count; i++)
 		process_free(s->processes[i]);
 	free(s->processes);
-	modules_free(s->modules);
+	modules_free(s->modules); /* what is new is kept now */
+	store_close(s->store);
 	cache_free(s->cache);
 	names_free(s->names);
 	reader_free(s->reader);
+	reader_free(s->guests);
 	free(s);
 }
 
@@ -100,6 +132,15 @@ void symbolizer_losses(const struct symbolizer *s, struct symbolizer_losses *los
 	*losses = s->losses;
 	losses->deaths = reader_deaths(s->reader);
 	losses->reader = reader_is_lost(s->reader);
+	if (!s->guests)
+		return;
+	losses->deaths += reader_deaths(s->guests);
+	losses->reader |= reader_is_lost(s->guests);
+}
+
+uint64_t symbolizer_kept(const struct symbolizer *s)
+{
+	return s->kept;
 }
 
 pid_t symbolizer_keeper(const struct symbolizer *s)
@@ -107,9 +148,14 @@ pid_t symbolizer_keeper(const struct symbolizer *s)
 	return reader_keeper(s->reader);
 }
 
+pid_t symbolizer_guest_keeper(const struct symbolizer *s)
+{
+	return s->guests ? reader_keeper(s->guests) : 0;
+}
+
 bool symbolizer_owns(const struct symbolizer *s, pid_t pid)
 {
-	return reader_owns(s->reader, pid);
+	return reader_owns(s->reader, pid) || (s->guests && reader_owns(s->guests, pid));
 }
 
 /* ---- processes ---- */
@@ -334,42 +380,106 @@ static uint64_t address_in_module(const struct space_mapping *m, uint64_t addres
 	return strcmp(module_path(m->module), "[anon]") ? offset : address;
 }
 
-/* Asks the module; `key` is where the address was found. */
-static struct sym_stack answer_anew(struct symbolizer *s, const struct cache_key *key,
-				    struct module *m)
+/* False: the answer is known, and in *known. */
+static bool put_question(struct symbolizer *s, const struct process *p, uint64_t address,
+			 bool is_return, struct question *q, struct sym_stack *known)
 {
-	struct sym_frame frames[DEBUGINFO_FRAMES_MAX];
-	uint64_t address = key->address + key->is_return;
-	struct sym_stack answer = {1, &no_answer};
-	size_t count = 1;
+	const struct space_mapping *m;
 
-	if (m)
-		count = module_frames(m, address, key->is_return, frames);
-	else
-		frames[0] = (struct sym_frame){.module = UNKNOWN, .offset = address};
+	*q = (struct question){.key.module = UNKNOWN_ID};
+	q->key.is_return = is_return && address;
+	q->key.address = address - q->key.is_return;
+	m = p ? space_find(&p->space, q->key.address) : NULL;
+	if (m) {
+		q->module = m->module;
+		q->key.module = module_id(m->module);
+		q->key.address = address_in_module(m, q->key.address);
+	}
+	return !cache_find(s->cache, &q->key, known);
+}
+
+/* What is asked of one module. */
+struct asking {
+	struct symbolizer *symbolizer;
+	const struct question *questions;
+	struct sym_stack answer; /* the last one */
+};
+
+static void take_answer(void *context, size_t index, struct sym_frame *frames, size_t count)
+{
+	struct asking *a = context;
+	struct symbolizer *s = a->symbolizer;
+	const struct question *q = &a->questions[index];
+	const struct sym_address at = question_address(q);
+
 	for (size_t i = 0; i < count; i++)
-		frames[i].module_offset = address;
-	if (cache_add(s->cache, key, frames, count, &answer))
+		frames[i].module_offset = at.address;
+	if (cache_find(s->cache, &q->key, &a->answer))
+		return;
+	a->answer = (struct sym_stack){1, &no_answer};
+	if (cache_add(s->cache, &q->key, frames, count, &a->answer))
 		s->losses.addresses++;
-	return answer;
+	else if (q->module)
+		module_keep_answer(q->module, &at, a->answer.frames, a->answer.count);
 }
 
 struct sym_stack symbolizer_resolve(struct symbolizer *s, pid_t pid, uint64_t address,
 				    bool is_return)
 {
-	const struct process *p = process_find(s, pid);
-	const struct space_mapping *m;
-	struct cache_key key = {.module = UNKNOWN_ID};
-	struct sym_stack answer;
+	struct question q;
+	struct asking asking = {.symbolizer = s, .questions = &q};
+	struct sym_address at;
 
-	key.is_return = is_return && address;
-	key.address = address - key.is_return;
-	m = p ? space_find(&p->space, key.address) : NULL;
-	if (m) {
-		key.module = module_id(m->module);
-		key.address = address_in_module(m, key.address);
+	if (!put_question(s, process_find(s, pid), address, is_return, &q, &asking.answer))
+		return asking.answer;
+	at = question_address(&q);
+	if (q.module) {
+		s->kept += module_frames(q.module, &at, 1, take_answer, &asking);
+	} else {
+		struct sym_frame unknown = {.module = UNKNOWN, .offset = at.address};
+
+		take_answer(&asking, 0, &unknown, 1);
 	}
-	if (cache_find(s->cache, &key, &answer))
-		return answer;
-	return answer_anew(s, &key, m ? m->module : NULL);
+	return asking.answer;
+}
+
+/* Asks the module of the first question what is asked of it; how many questions that were. */
+static size_t ask_one_module(struct symbolizer *s, const struct question *questions, size_t n)
+{
+	struct asking asking = {.symbolizer = s, .questions = questions};
+	struct sym_address at[MODULE_AT_ONCE];
+	size_t count = 0;
+
+	for (; count < n && count < MODULE_AT_ONCE; count++) {
+		if (questions[count].module != questions[0].module)
+			break;
+		at[count] = question_address(&questions[count]);
+	}
+	s->kept += module_frames(questions[0].module, at, count, take_answer, &asking);
+	return count;
+}
+
+void symbolizer_prepare(struct symbolizer *s, pid_t pid, const uint64_t *words, size_t n)
+{
+	const struct process *p = process_find(s, pid);
+	struct question *questions;
+	struct sym_stack known;
+	size_t count = 0;
+
+	if (!p || cache_is_full(s->cache))
+		return;
+	questions = calloc(n, sizeof(*questions));
+	if (!questions)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		struct question *q = &questions[count];
+
+		if (put_question(s, p, words[i] & ~EVENT_EXACT, !(words[i] & EVENT_EXACT), q,
+				 &known))
+			count += q->module ? 1 : 0;
+	}
+	count = questions_sort(questions, count);
+	for (size_t done = 0; done < count;)
+		done += ask_one_module(s, questions + done, count - done);
+	free(questions);
 }
