@@ -170,10 +170,15 @@ static void interim_report(struct run *r)
 		log_warn("cannot read all that has been added up: %s", strerror(-r->unread));
 }
 
+static bool may_show_progress(const struct run *r)
+{
+	return log_get_level() >= LOG_NORMAL && isatty(STDERR_FILENO) &&
+	       !(r->output.file == stdout && isatty(STDOUT_FILENO));
+}
+
 static void show_progress(struct run *r, uint64_t now)
 {
-	if (now < r->next_progress_ns || log_get_level() < LOG_NORMAL || !isatty(STDERR_FILENO) ||
-	    (r->output.file == stdout && isatty(STDOUT_FILENO)))
+	if (now < r->next_progress_ns || !may_show_progress(r))
 		return;
 	r->next_progress_ns = now + PROGRESS_NS;
 	r->progress_shown = true;
@@ -186,6 +191,22 @@ static void clear_progress(struct run *r)
 	if (r->progress_shown)
 		fputs("\r\033[K", stderr);
 	r->progress_shown = false;
+}
+
+/* See symbolizer_on_wait. Of the path the last part, without what could move a terminal. */
+static void show_reading(void *context, const char *path)
+{
+	const char *name = path ? strrchr(path, '/') : NULL;
+	struct run *r = context;
+
+	clear_progress(r);
+	if (!path || !may_show_progress(r))
+		return;
+	fputs("\ralloctrace: reading symbols of ", stderr);
+	for (name = name ? name + 1 : path; *name; name++)
+		fputc(*name < ' ' || *name > '~' ? '?' : *name, stderr);
+	fputs(" … ", stderr);
+	r->progress_shown = true;
 }
 
 /* Looks which targets have ended; false when all have. */
@@ -289,6 +310,7 @@ static int follow(struct run *r)
 	r->next_sweep_ns = r->info.start_ns + SWEEP_NS;
 	if (r->options->interval > 0)
 		r->next_report_ns = r->info.start_ns + (uint64_t)(r->options->interval * 1e9);
+	symbolizer_on_wait(r->symbolizer, show_reading, r);
 	while (wait_tick(r, more ? 0 : TICK_MS)) {
 		uint64_t now;
 

@@ -15,13 +15,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/event.h"
 #include "sym/cache.h"
 #include "sym/module.h"
 #include "sym/modules.h"
 #include "sym/names.h"
 #include "sym/perfmap.h"
+#include "sym/question.h"
 #include "sym/reader.h"
 #include "sym/space.h"
+#include "sym/store.h"
 
 /* More than a machine runs; each costs one or two kilobytes. */
 #define PROCESSES_MAX 65536
@@ -44,6 +47,11 @@ struct process {
 struct symbolizer {
 	struct names *names;
 	struct reader *reader;
+	struct reader *guests; /* NULL: no answers are kept, and nobody else is needed */
+	struct store *store;
+	struct fetch *fetch; /* NULL: no server is asked */
+	symbolizer_wait_fn wait;
+	void *wait_context;
 	struct modules *modules;
 	struct cache *cache;
 	struct process **processes; /* sorted by pid */
@@ -59,6 +67,7 @@ struct symbolizer {
 	struct jit_room jit_room;
 	uint32_t next_perfmap_id; /* downwards: modules count upwards */
 	struct symbolizer_losses losses;
+	uint64_t kept; /* answers of earlier runs that were asked for */
 };
 
 struct symbolizer *symbolizer_new(void)
@@ -71,7 +80,7 @@ struct symbolizer *symbolizer_new(void)
 	s->next_serial = 1;
 	s->jit_room = (struct jit_room){JIT_MAX_ENTRIES, JIT_MAX_BYTES};
 	s->next_perfmap_id = UINT32_MAX;
-	s->reader = reader_new();
+	s->reader = reader_new("alloctrace-sym");
 	err = errno;
 	if (!s->reader)
 		goto out;
@@ -85,6 +94,29 @@ out:
 	symbolizer_free(s);
 	errno = err;
 	return NULL;
+}
+
+int symbolizer_keep(struct symbolizer *s, int dir)
+{
+	s->store = store_open(dir);
+	if (!s->store)
+		return 0;
+	s->guests = reader_new("alloctrace-usr");
+	if (!s->guests)
+		return -errno;
+	reader_on_wait(s->guests, s->wait, s->wait_context);
+	reader_use_fetch(s->guests, s->fetch);
+	modules_keep(s->modules, s->store, s->guests);
+	return 0;
+}
+
+void symbolizer_on_wait(struct symbolizer *s, symbolizer_wait_fn wait, void *context)
+{
+	s->wait = wait;
+	s->wait_context = context;
+	reader_on_wait(s->reader, wait, context);
+	if (s->guests)
+		reader_on_wait(s->guests, wait, context);
 }
 
 static void process_free(struct process *p)
@@ -101,10 +133,12 @@ void symbolizer_free(struct symbolizer *s)
 	for (size_t i = 0; i < s->count; i++)
 		process_free(s->processes[i]);
 	free(s->processes);
-	modules_free(s->modules);
+	modules_free(s->modules); /* what is new is kept now */
+	store_close(s->store);
 	cache_free(s->cache);
 	names_free(s->names);
 	reader_free(s->reader);
+	reader_free(s->guests);
 	free(s);
 }
 
@@ -114,11 +148,23 @@ void symbolizer_losses(const struct symbolizer *s, struct symbolizer_losses *los
 	losses->deaths = reader_deaths(s->reader);
 	losses->unanswered = reader_unanswered(s->reader);
 	losses->reader = reader_is_lost(s->reader);
+	if (!s->guests)
+		return;
+	losses->deaths += reader_deaths(s->guests);
+	losses->reader |= reader_is_lost(s->guests);
+}
+
+uint64_t symbolizer_kept(const struct symbolizer *s)
+{
+	return s->kept;
 }
 
 void symbolizer_use_fetch(struct symbolizer *s, struct fetch *fetch)
 {
+	s->fetch = fetch;
 	reader_use_fetch(s->reader, fetch);
+	if (s->guests)
+		reader_use_fetch(s->guests, fetch);
 }
 
 pid_t symbolizer_keeper(const struct symbolizer *s)
@@ -126,9 +172,14 @@ pid_t symbolizer_keeper(const struct symbolizer *s)
 	return reader_keeper(s->reader);
 }
 
+pid_t symbolizer_guest_keeper(const struct symbolizer *s)
+{
+	return s->guests ? reader_keeper(s->guests) : 0;
+}
+
 bool symbolizer_owns(const struct symbolizer *s, pid_t pid)
 {
-	return reader_owns(s->reader, pid);
+	return reader_owns(s->reader, pid) || (s->guests && reader_owns(s->guests, pid));
 }
 
 /* ---- processes ---- */
@@ -432,34 +483,73 @@ static uint64_t address_in_module(const struct space_mapping *m, uint64_t addres
 	return strcmp(module_path(m->module), "[anon]") ? offset : address;
 }
 
-/* Asks the module; `key` is where the address was found. */
-static struct sym_stack answer_anew(struct symbolizer *s, const struct cache_key *key,
-				    struct module *m)
+/* The address of the code that is meant: with `is_return` the last byte of the call before it. */
+static uint64_t address_of_code(uint64_t address, bool is_return)
 {
-	struct sym_frame frames[DEBUGINFO_FRAMES_MAX];
-	uint64_t address = key->address + key->is_return;
-	struct sym_stack answer = {1, &no_answer};
-	size_t count = 1;
-
-	if (m)
-		count = module_frames(m, address, key->is_return, frames);
-	else
-		frames[0] = (struct sym_frame){.module = UNKNOWN, .offset = address};
-	for (size_t i = 0; i < count; i++)
-		frames[i].module_offset = address;
-	if (cache_add(s->cache, key, frames, count, &answer))
-		s->losses.addresses++;
-	return answer;
+	return address - (is_return && address);
 }
 
-/* The name that the process itself has given the code; false: none. */
-static bool answer_generated(struct symbolizer *s, struct process *p, const struct space_mapping *m,
-			     uint64_t address, bool is_return, struct sym_stack *answer)
+/* False: the answer is known, and in *known. */
+static bool put_question(struct symbolizer *s, const struct process *p, uint64_t address,
+			 bool is_return, struct question *q, struct sym_stack *known)
 {
+	const struct space_mapping *m;
+
+	*q = (struct question){.key.module = UNKNOWN_ID};
+	q->key.is_return = is_return && address;
+	q->key.address = address_of_code(address, is_return);
+	m = p ? space_find(&p->space, q->key.address) : NULL;
+	if (m) {
+		q->module = m->module;
+		q->key.module = module_id(m->module);
+		q->key.address = address_in_module(m, q->key.address);
+	}
+	return !cache_find(s->cache, &q->key, known);
+}
+
+/* What is asked of one module. */
+struct asking {
+	struct symbolizer *symbolizer;
+	const struct question *questions;
+	struct sym_stack answer; /* the last one */
+};
+
+static void take_answer(void *context, size_t index, struct sym_frame *frames, size_t count)
+{
+	struct asking *a = context;
+	struct symbolizer *s = a->symbolizer;
+	const struct question *q = &a->questions[index];
+	const struct sym_address at = question_address(q);
+
+	for (size_t i = 0; i < count; i++)
+		frames[i].module_offset = at.address;
+	if (cache_find(s->cache, &q->key, &a->answer))
+		return;
+	a->answer = (struct sym_stack){1, &no_answer};
+	if (cache_add(s->cache, &q->key, frames, count, &a->answer))
+		s->losses.addresses++;
+	else if (q->module)
+		module_keep_answer(q->module, &at, a->answer.frames, a->answer.count);
+}
+
+/* The mapping, if it holds code to which the process itself may have given a name; or NULL. */
+static const struct space_mapping *find_generated(const struct process *p, uint64_t address)
+{
+	const struct space_mapping *m = p && p->perfmap ? space_find(&p->space, address) : NULL;
+	const char *path = m ? module_path(m->module) : "";
+
+	return !strcmp(path, "[anon]") || !strncmp(path, "/memfd:", 7) ? m : NULL;
+}
+
+/* False: the process itself has given it no name. `address` is one of code. */
+static bool answer_generated(struct symbolizer *s, struct process *p, uint64_t address,
+			     bool is_return, struct sym_stack *answer)
+{
+	const struct space_mapping *m = find_generated(p, address);
 	struct cache_key key = {.address = address, .is_return = is_return};
-	struct sym_frame frame = {.module = module_path(m->module)};
+	struct sym_frame frame = {0};
 	uint64_t start, generation;
-	const char *name = perfmap_find(p->perfmap, address, &start);
+	const char *name = m ? perfmap_find(p->perfmap, address, &start) : NULL;
 
 	if (!name)
 		return false;
@@ -470,6 +560,7 @@ static bool answer_generated(struct symbolizer *s, struct process *p, const stru
 	key.module = p->perfmap_id;
 	if (cache_find(s->cache, &key, answer))
 		return true;
+	frame.module = module_path(m->module);
 	frame.function = names_intern(s->names, name);
 	frame.offset = address + is_return - start;
 	frame.module_offset = address_in_module(m, address) + is_return;
@@ -477,13 +568,6 @@ static bool answer_generated(struct symbolizer *s, struct process *p, const stru
 	if (cache_add(s->cache, &key, &frame, 1, answer))
 		s->losses.addresses++;
 	return true;
-}
-
-static bool may_be_generated(const struct process *p, const struct space_mapping *m)
-{
-	const char *path = module_path(m->module);
-
-	return p->perfmap && (!strcmp(path, "[anon]") || !strncmp(path, "/memfd:", 7));
 }
 
 uint64_t symbolizer_serial(struct symbolizer *s, pid_t pid)
@@ -503,21 +587,64 @@ struct sym_stack symbolizer_resolve(struct symbolizer *s, pid_t pid, uint64_t ad
 				    bool is_return)
 {
 	struct process *p = process_find(s, pid);
-	const struct space_mapping *m;
-	struct cache_key key = {.module = UNKNOWN_ID};
-	struct sym_stack answer;
+	struct question q;
+	struct asking asking = {.symbolizer = s, .questions = &q};
+	struct sym_address at;
 
-	key.is_return = is_return && address;
-	key.address = address - key.is_return;
-	m = p ? space_find(&p->space, key.address) : NULL;
-	if (m && may_be_generated(p, m) &&
-	    answer_generated(s, p, m, key.address, key.is_return, &answer))
-		return answer;
-	if (m) {
-		key.module = module_id(m->module);
-		key.address = address_in_module(m, key.address);
+	if (answer_generated(s, p, address_of_code(address, is_return), is_return && address,
+			     &asking.answer) ||
+	    !put_question(s, p, address, is_return, &q, &asking.answer))
+		return asking.answer;
+	at = question_address(&q);
+	if (q.module) {
+		s->kept += module_frames(q.module, &at, 1, take_answer, &asking);
+	} else {
+		struct sym_frame unknown = {.module = UNKNOWN, .offset = at.address};
+
+		take_answer(&asking, 0, &unknown, 1);
 	}
-	if (cache_find(s->cache, &key, &answer))
-		return answer;
-	return answer_anew(s, &key, m ? m->module : NULL);
+	return asking.answer;
+}
+
+/* Asks the module of the first question what is asked of it; how many questions that were. */
+static size_t ask_one_module(struct symbolizer *s, const struct question *questions, size_t n)
+{
+	struct asking asking = {.symbolizer = s, .questions = questions};
+	struct sym_address at[MODULE_AT_ONCE];
+	size_t count = 0;
+
+	for (; count < n && count < MODULE_AT_ONCE; count++) {
+		if (questions[count].module != questions[0].module)
+			break;
+		at[count] = question_address(&questions[count]);
+	}
+	s->kept += module_frames(questions[0].module, at, count, take_answer, &asking);
+	return count;
+}
+
+void symbolizer_prepare(struct symbolizer *s, pid_t pid, const uint64_t *words, size_t n)
+{
+	const struct process *p = process_find(s, pid);
+	struct question *questions;
+	struct sym_stack known;
+	size_t count = 0;
+
+	if (!p || cache_is_full(s->cache))
+		return;
+	questions = calloc(n, sizeof(*questions));
+	if (!questions)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t address = words[i] & ~EVENT_EXACT;
+		bool is_return = !(words[i] & EVENT_EXACT);
+		struct question *q = &questions[count];
+
+		if (!find_generated(p, address_of_code(address, is_return)) &&
+		    put_question(s, p, address, is_return, q, &known))
+			count += q->module ? 1 : 0;
+	}
+	count = questions_sort(questions, count);
+	for (size_t done = 0; done < count;)
+		done += ask_one_module(s, questions + done, count - done);
+	free(questions);
 }
