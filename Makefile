@@ -37,6 +37,8 @@ BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -std=gnu11 -Wall -Werror -D__TARGET_AR
 CORE_SRC := $(wildcard user/core/*.c)
 USER_SRC := user/main.c $(wildcard user/cmd/*.c user/probe/*.c user/sym/*.c user/out/*.c user/guard/*.c)
 DEMO_SRC := $(wildcard user/demo/*.c)
+# What makes the rules of stack walks.
+UNWIND_SRC := user/core/unwind.c $(addprefix user/sym/,unwind.c cfi.c cfi_row.c cursor.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 WORKLOAD_SRC := $(filter-out %/cet_lib.c %/confined.c %/known.c %/site_probe.c %/unwind_print.c %/lone.c %/nobody.c %/own_lib.c %/plugin.c %/walks.c %/walks_lib.c %.bpf.c,\
 	$(wildcard tests/workloads/*.c))
@@ -186,12 +188,12 @@ $(BUILD)/unit/test_pool: user/demo/pool.c
 SYM_TESTS := $(addprefix $(BUILD)/unit/,test_sym test_sym_kept test_sym_proc test_sources)
 $(SYM_TESTS): $(wildcard user/sym/*.c user/guard/*.c)
 $(SYM_TESTS): UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf libseccomp libcap-ng) -liberty
-$(BUILD)/unit/test_unwind_rules: user/sym/unwind.c user/sym/cfi.c
+$(BUILD)/unit/test_unwind_rules: $(filter user/sym/%,$(UNWIND_SRC))
 $(BUILD)/unit/test_unwind_rules: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf)
 $(BUILD)/unit/test_helper: $(wildcard user/guard/*.c)
 $(BUILD)/unit/test_helper: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
 $(BUILD)/unit/test_tables: $(addprefix user/sym/,tables.c tabling.c kept.c) $(wildcard user/guard/*.c)
-$(BUILD)/unit/test_tables_files $(BUILD)/unit/test_kept: $(addprefix user/sym/,tables.c tabling.c kept.c unwind.c) $(wildcard user/sym/cfi*.c user/guard/*.c)
+$(BUILD)/unit/test_tables_files $(BUILD)/unit/test_kept: $(addprefix user/sym/,tables.c tabling.c kept.c unwind.c cursor.c) $(wildcard user/sym/cfi*.c user/guard/*.c)
 $(BUILD)/unit/test_tables $(BUILD)/unit/test_tables_files $(BUILD)/unit/test_kept: UNIT_LIBS = \
 	$(shell $(PKG_CONFIG) --libs libdw libelf libseccomp libcap-ng)
 $(BUILD)/unit/test_fetch: user/guard/fetch.c user/guard/message.c user/guard/privileges.c user/guard/filter.c
@@ -336,8 +338,7 @@ $(BUILD)/workloads/confined: tests/workloads/confined.c user/guard/filter.c user
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -Iuser $(WORKLOAD_FLAGS) -MF $@.d -o $@ $(filter %.c,$^) -pthread \
 		$(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
 
-# What makes the rules of stack walks, as text.
-$(BUILD)/workloads/unwind_print: tests/workloads/unwind_print.c user/sym/unwind.c user/sym/cfi.c user/core/unwind.c Makefile
+$(BUILD)/workloads/unwind_print: tests/workloads/unwind_print.c $(UNWIND_SRC) Makefile
 	$(call say,WORK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -o $@ $(filter %.c,$^) $(LDFLAGS) $(shell $(PKG_CONFIG) --libs libdw libelf)
@@ -376,7 +377,7 @@ $(BUILD)/fuzz/fuzz_dwarf: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf)
 $(BUILD)/fuzz/fuzz_answer: $(call fuzz_obj,$(CORE_SRC) $(wildcard user/sym/*.c) \
 	$(addprefix user/probe/,object.c scan.c binary.c functions.c site.c) user/guard/owner.c tests/fuzz/in_process.c)
 $(BUILD)/fuzz/fuzz_answer: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf) -liberty -lZydis
-$(BUILD)/fuzz/fuzz_unwind: $(call fuzz_obj,user/core/unwind.c user/sym/unwind.c user/sym/cfi.c)
+$(BUILD)/fuzz/fuzz_unwind: $(call fuzz_obj,$(UNWIND_SRC))
 $(BUILD)/fuzz/fuzz_unwind: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf)
 $(BUILD)/fuzz/fuzz_site: $(call fuzz_obj,user/probe/site.c)
 $(BUILD)/fuzz/fuzz_site: FUZZ_LIBS = -lZydis

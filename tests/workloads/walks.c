@@ -447,15 +447,36 @@ static OWN void all_kinds(void)
 	AND_RETURN();
 }
 
+/* Every instruction traps from the end of the one to the end of the other. */
+void begin_steps(void);
+void end_steps(void);
+asm(".text\n"
+    ".macro flags name, change\n"
+    ".type \\name, @function\n"
+    "\\name:\n"
+    "	.cfi_startproc\n"
+    "	pushfq\n"
+    "	.cfi_adjust_cfa_offset 8\n"
+    "	\\change, (%rsp)\n"
+    "	popfq\n"
+    "	.cfi_adjust_cfa_offset -8\n"
+    "	ret\n"
+    "	.cfi_endproc\n"
+    ".size \\name, . - \\name\n"
+    ".endm\n"
+    "flags begin_steps, \"orq $0x100\"\n"
+    "flags end_steps, \"andq $~0x100\"\n");
+
 static OWN void step(void)
 {
 	struct sigaction sa = {.sa_sigaction = stepped, .sa_flags = SA_SIGINFO};
 
 	sigaction(SIGTRAP, &sa, NULL);
 	take(7051); /* malloc and free are known to the loader by then */
-	asm volatile("pushfq; orq $0x100, (%%rsp); popfq" ::: "memory", "cc");
+	begin_steps();
 	all_kinds();
-	asm volatile("pushfq; andq $~0x100, (%%rsp); popfq" ::: "memory", "cc");
+	end_steps();
+	AND_RETURN();
 }
 
 /* ---- code that was written just now */
@@ -473,8 +494,10 @@ static OWN void written(void)
 	memcpy(page, code, sizeof(code));
 	mprotect(page, 4096, PROT_READ | PROT_EXEC);
 	memcpy(&call, &page, sizeof(call));
-	call(inner, 7060);
-	AND_RETURN();
+	for (int i = 0; i < 50; i++) { /* it takes a while until anybody knows of the page */
+		call(inner, 7060);
+		nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+	}
 }
 
 static const struct {

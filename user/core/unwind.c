@@ -28,7 +28,7 @@ static int make_room(struct unwind_rules *r)
 	size_t capacity = r->capacity ? 2 * r->capacity : FIRST_RULES;
 	struct unwind_rule *at;
 
-	if (r->count < r->capacity)
+	if (r->at && r->count < r->capacity)
 		return 0;
 	if (r->count >= UNWIND_MAX_RULES)
 		return -ENOSPC;

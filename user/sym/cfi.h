@@ -15,35 +15,13 @@
 #include <elfutils/libdw.h>
 
 #include "core/unwind.h"
+#include "sym/cfi_row.h"
 
 struct cfi_section {
 	Elf_Data *data;
 	const unsigned char *ident; /* of the ELF file */
 	uint64_t address;           /* of the section */
 	bool eh;                    /* .eh_frame, not .debug_frame */
-};
-
-/* Where a register of the caller is. */
-struct cfi_saved {
-	enum {
-		CFI_SAME,
-		CFI_UNDEFINED,
-		CFI_AT_CFA, /* the word at CFA + offset */
-		CFI_AT_FP,  /* the word at frame pointer + offset */
-		CFI_AT_SP,  /* the word at stack pointer + offset */
-		CFI_OTHER,
-	} how;
-	int64_t offset;
-};
-
-#define CFI_NO_REGISTER UINT64_MAX /* the CFA is an expression */
-
-struct cfi_row {
-	enum unwind_cfa cfa; /* UNWIND_STOP: none of those that there are rules for */
-	uint64_t cfa_register;
-	int64_t cfa_offset; /* in bytes; UNWIND_PLT: the address & 15 from which on 8 more are
-			       pushed */
-	struct cfi_saved fp, sp, ra;
 };
 
 /* What functions have in common. */
