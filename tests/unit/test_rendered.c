@@ -40,14 +40,14 @@ static int set_up(void **state)
 {
 	(void)state;
 	written = 0;
-	rendered_init(&kept, 1000);
+	rendered_init(&rendered, 1000);
 	return 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	rendered_fini(&kept);
+	rendered_fini(&rendered);
 	return 0;
 }
 
@@ -63,7 +63,7 @@ static struct event call(uint64_t id)
 
 static void check_text(const struct event *e, const char *front, const char *back)
 {
-	const struct rendered_text *text = rendered_get(&kept, &sink, e, write_words);
+	const struct rendered_text *text = rendered_get(&rendered, &sink, e, write_words);
 
 	assert_non_null(text);
 	assert_int_equal(text->length, strlen(front) + 1 + strlen(back));
@@ -123,9 +123,9 @@ static void test_not_kept(void **state)
 	struct event e = call(0), pool = call(1);
 
 	(void)state;
-	assert_null(rendered_get(&kept, &sink, &e, write_words));
+	assert_null(rendered_get(&rendered, &sink, &e, write_words));
 	pool.kind = EVENT_POOL_CREATE;
-	assert_null(rendered_get(&kept, &sink, &pool, write_words));
+	assert_null(rendered_get(&rendered, &sink, &pool, write_words));
 	assert_int_equal(written, 0);
 }
 
@@ -141,10 +141,10 @@ static void test_full(void **state)
 			snprintf(front, sizeof(front), "7: 401000 %llx 500000",
 				 (unsigned long long)(CALLER + id));
 			check_text(&e, front, "1 0");
-			assert_true(kept.bytes <= 1000);
+			assert_true(rendered.bytes <= 1000);
 		}
 	}
-	assert_true(kept.texts.count > 10);
+	assert_true(rendered.texts.count > 10);
 }
 
 int main(void)
@@ -157,5 +157,5 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_full, set_up, tear_down),
 	};
 
-	return cmocka_run_group_tests_name("kept", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("rendered", tests, NULL, NULL);
 }
