@@ -1,9 +1,7 @@
 /*
  * Hides which process has what mapped where, and which answers were given before. The decisions:
  *
- * - A process is known by its number until its number is reported anew. One that has ended is kept
- *   for a while, since the events of its last moments are resolved later: `ended` is a ring that
- *   says whose turn it is to be forgotten.
+ * - A process is known by its number until its number is reported anew.
  * - Answers are remembered per file and ELF address, so they serve all processes that map the file,
  *   wherever they map it. The names of generated code are those of one process, and of one time:
  *   these answers are remembered under a number that the process gives up as soon as code at a
@@ -21,28 +19,14 @@
 #include "sym/modules.h"
 #include "sym/names.h"
 #include "sym/perfmap.h"
+#include "sym/processes.h"
 #include "sym/question.h"
 #include "sym/reader.h"
 #include "sym/space.h"
 #include "sym/store.h"
 
-/* More than a machine runs; each costs one or two kilobytes. */
-#define PROCESSES_MAX 65536
-
 #define UNKNOWN    "[unknown]"
 #define UNKNOWN_ID 0 /* no module has it */
-
-struct process {
-	pid_t pid;
-	bool complete; /* the mappings were read, or are those of a parent that was complete */
-	bool ended;
-	uint64_t serial;  /* tells it from others that had the number */
-	uint64_t changed; /* the last change of its mappings */
-	struct space space;
-	struct perfmap *perfmap; /* NULL: it has no generated code */
-	uint32_t perfmap_id;     /* for the cache; 0: none yet */
-	uint64_t perfmap_generation, perfmap_readings;
-};
 
 struct symbolizer {
 	struct names *names;
@@ -54,16 +38,8 @@ struct symbolizer {
 	void *wait_context;
 	struct modules *modules;
 	struct cache *cache;
-	struct process **processes; /* sorted by pid */
-	size_t count, capacity;
-	struct process *recent; /* the last one found: events come in runs */
-	uint64_t next_serial;
+	struct processes processes;
 	uint64_t changes; /* of what any process has mapped */
-	struct {
-		pid_t pid;
-		uint64_t serial;
-	} ended[SYMBOLIZER_ENDED_MAX];
-	size_t next_ended;
 	struct jit_room jit_room;
 	uint32_t next_perfmap_id; /* downwards: modules count upwards */
 	struct symbolizer_losses losses;
@@ -77,7 +53,6 @@ struct symbolizer *symbolizer_new(void)
 
 	if (!s)
 		return NULL;
-	s->next_serial = 1;
 	s->jit_room = (struct jit_room){JIT_MAX_ENTRIES, JIT_MAX_BYTES};
 	s->next_perfmap_id = UINT32_MAX;
 	s->reader = reader_new("alloctrace-sym");
@@ -119,20 +94,11 @@ void symbolizer_on_wait(struct symbolizer *s, symbolizer_wait_fn wait, void *con
 		reader_on_wait(s->guests, wait, context);
 }
 
-static void process_free(struct process *p)
-{
-	space_fini(&p->space);
-	perfmap_unref(p->perfmap);
-	free(p);
-}
-
 void symbolizer_free(struct symbolizer *s)
 {
 	if (!s)
 		return;
-	for (size_t i = 0; i < s->count; i++)
-		process_free(s->processes[i]);
-	free(s->processes);
+	processes_fini(&s->processes);
 	modules_free(s->modules); /* what is new is kept now */
 	store_close(s->store);
 	cache_free(s->cache);
@@ -182,90 +148,13 @@ bool symbolizer_owns(const struct symbolizer *s, pid_t pid)
 	return reader_owns(s->reader, pid) || (s->guests && reader_owns(s->guests, pid));
 }
 
-/* ---- processes ---- */
-
-static size_t first_not_below(const struct symbolizer *s, pid_t pid)
-{
-	size_t low = 0, high = s->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (s->processes[middle]->pid < pid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static struct process *process_find(struct symbolizer *s, pid_t pid)
-{
-	size_t i;
-
-	if (s->recent && s->recent->pid == pid)
-		return s->recent;
-	i = first_not_below(s, pid);
-	if (i == s->count || s->processes[i]->pid != pid)
-		return NULL;
-	s->recent = s->processes[i];
-	return s->recent;
-}
-
-static void process_remove(struct symbolizer *s, pid_t pid)
-{
-	size_t i = first_not_below(s, pid);
-
-	if (i == s->count || s->processes[i]->pid != pid)
-		return;
-	process_free(s->processes[i]);
-	s->count--;
-	memmove(&s->processes[i], &s->processes[i + 1], (s->count - i) * sizeof(struct process *));
-	s->recent = NULL;
-}
-
-static int process_insert(struct symbolizer *s, pid_t pid, struct process **added)
-{
-	size_t i = first_not_below(s, pid);
-	struct process *p;
-
-	if (s->count >= PROCESSES_MAX) {
-		s->losses.processes++;
-		return -ENOSPC;
-	}
-	if (s->count == s->capacity) {
-		size_t capacity = s->capacity ? s->capacity * 2 : 64;
-		struct process **all =
-			reallocarray(s->processes, capacity, sizeof(struct process *));
-
-		if (!all)
-			return -ENOMEM;
-		s->processes = all;
-		s->capacity = capacity;
-	}
-	p = calloc(1, sizeof(*p));
-	if (!p)
-		return -ENOMEM;
-	p->pid = pid;
-	p->serial = s->next_serial++;
-	memmove(&s->processes[i + 1], &s->processes[i], (s->count - i) * sizeof(struct process *));
-	s->processes[i] = p;
-	s->count++;
-	*added = p;
-	return 0;
-}
-
-/* The process of that number that runs now: one that has ended makes way for a new one. */
-static int process_get(struct symbolizer *s, pid_t pid, struct process **p)
-{
-	*p = process_find(s, pid);
-	if (*p && !(*p)->ended)
-		return 0;
-	process_remove(s, pid);
-	return process_insert(s, pid, p);
-}
-
 /* ---- mappings ---- */
+
+static int count_refused(struct symbolizer *s, int err)
+{
+	s->losses.processes += err == -ENOSPC;
+	return err;
+}
 
 /* Code without a file, which is what compilers at run time make. */
 static bool is_generated(const struct proc_mapping *m)
@@ -338,7 +227,7 @@ int symbolizer_refresh(struct symbolizer *s, pid_t pid)
 	if (!err && !snapshot.any)
 		err = -ESRCH;
 	if (!err)
-		err = process_get(s, pid, &p);
+		err = count_refused(s, processes_get(&s->processes, pid, &p));
 	if (err) {
 		space_fini(&snapshot.space);
 		return err;
@@ -348,7 +237,7 @@ int symbolizer_refresh(struct symbolizer *s, pid_t pid)
 	space_fini(&p->space);
 	p->space = snapshot.space;
 	p->complete = true;
-	p->serial = s->next_serial++;
+	p->serial = processes_next_serial(&s->processes);
 	if (snapshot.generated)
 		have_perfmap(s, p);
 	return 0;
@@ -356,7 +245,7 @@ int symbolizer_refresh(struct symbolizer *s, pid_t pid)
 
 int symbolizer_add_process(struct symbolizer *s, pid_t pid)
 {
-	const struct process *p = process_find(s, pid);
+	const struct process *p = processes_find(&s->processes, pid);
 
 	return p && p->complete && !p->ended ? 0 : symbolizer_refresh(s, pid);
 }
@@ -364,7 +253,7 @@ int symbolizer_add_process(struct symbolizer *s, pid_t pid)
 int symbolizer_map(struct symbolizer *s, pid_t pid, const struct proc_mapping *m)
 {
 	struct process *p;
-	int err = process_get(s, pid, &p);
+	int err = count_refused(s, processes_get(&s->processes, pid, &p));
 	uint64_t before = s->changes;
 
 	if (err)
@@ -381,7 +270,7 @@ int symbolizer_map(struct symbolizer *s, pid_t pid, const struct proc_mapping *m
 
 void symbolizer_exec(struct symbolizer *s, pid_t pid)
 {
-	process_remove(s, pid);
+	processes_remove(&s->processes, pid);
 }
 
 int symbolizer_fork(struct symbolizer *s, pid_t parent, pid_t child)
@@ -393,16 +282,16 @@ int symbolizer_fork(struct symbolizer *s, pid_t parent, pid_t child)
 	if (parent == child)
 		return 0;
 	/* Whoever had the child's number before is gone, even when the parent is not known. */
-	process_remove(s, child);
-	from = process_find(s, parent);
+	processes_remove(&s->processes, child);
+	from = processes_find(&s->processes, parent);
 	if (!from)
 		return -ESRCH;
-	err = process_insert(s, child, &to);
+	err = count_refused(s, processes_insert(&s->processes, child, &to));
 	if (err)
 		return err;
 	err = space_copy(&to->space, &from->space);
 	if (err) {
-		process_remove(s, child);
+		processes_remove(&s->processes, child);
 		return err;
 	}
 	to->complete = from->complete;
@@ -414,21 +303,10 @@ int symbolizer_fork(struct symbolizer *s, pid_t parent, pid_t child)
 
 void symbolizer_exit(struct symbolizer *s, pid_t pid)
 {
-	struct process *p = process_find(s, pid);
-	const struct process *oldest;
-	size_t turn = s->next_ended;
+	struct process *p = processes_find(&s->processes, pid);
 
-	if (!p || p->ended)
-		return;
-	p->ended = true;
-	if (p->perfmap)
-		perfmap_end(p->perfmap);
-	oldest = process_find(s, s->ended[turn].pid);
-	if (oldest && oldest->serial == s->ended[turn].serial)
-		process_remove(s, oldest->pid);
-	s->ended[turn].pid = pid;
-	s->ended[turn].serial = p->serial;
-	s->next_ended = (turn + 1) % SYMBOLIZER_ENDED_MAX;
+	if (p && !p->ended)
+		processes_end(&s->processes, p);
 }
 
 /* ---- for those who walk stacks ---- */
@@ -445,8 +323,8 @@ uint64_t symbolizer_count_change(struct symbolizer *s)
 
 void symbolizer_each_process(const struct symbolizer *s, symbolizer_process_fn fn, void *ctx)
 {
-	for (size_t i = 0; i < s->count; i++) {
-		const struct process *p = s->processes[i];
+	for (size_t i = 0; i < s->processes.count; i++) {
+		const struct process *p = s->processes.at[i];
 
 		if (!p->ended)
 			fn(ctx, p->pid, p->changed, &p->space);
@@ -456,7 +334,7 @@ void symbolizer_each_process(const struct symbolizer *s, symbolizer_process_fn f
 size_t symbolizer_unchanged(struct symbolizer *s, pid_t pid, uint64_t change,
 			    const uint64_t *addresses, size_t count)
 {
-	const struct process *p = process_find(s, pid);
+	const struct process *p = processes_find(&s->processes, pid);
 
 	if (!p || p->changed <= change)
 		return count;
@@ -572,7 +450,7 @@ static bool answer_generated(struct symbolizer *s, struct process *p, uint64_t a
 
 uint64_t symbolizer_serial(struct symbolizer *s, pid_t pid)
 {
-	struct process *p = process_find(s, pid);
+	struct process *p = processes_find(&s->processes, pid);
 	uint64_t readings = p && p->perfmap ? perfmap_readings(p->perfmap) : 0;
 
 	/* Names of generated code come and go as mappings do. */
@@ -586,7 +464,7 @@ uint64_t symbolizer_serial(struct symbolizer *s, pid_t pid)
 struct sym_stack symbolizer_resolve(struct symbolizer *s, pid_t pid, uint64_t address,
 				    bool is_return)
 {
-	struct process *p = process_find(s, pid);
+	struct process *p = processes_find(&s->processes, pid);
 	struct question q;
 	struct asking asking = {.symbolizer = s, .questions = &q};
 	struct sym_address at;
@@ -624,7 +502,7 @@ static size_t ask_one_module(struct symbolizer *s, const struct question *questi
 
 void symbolizer_prepare(struct symbolizer *s, pid_t pid, const uint64_t *words, size_t n)
 {
-	const struct process *p = process_find(s, pid);
+	const struct process *p = processes_find(&s->processes, pid);
 	struct question *questions;
 	struct sym_stack known;
 	size_t count = 0;

@@ -17,6 +17,7 @@
 
 #include "sym/frame.h"
 #include "sym/proc.h"
+#include "sym/processes.h"
 #include "sym/space.h"
 
 struct fetch;
@@ -93,7 +94,7 @@ int symbolizer_fork(struct symbolizer *s, pid_t parent, pid_t child);
  * processes have ended, or its number is reported in use again. */
 void symbolizer_exit(struct symbolizer *s, pid_t pid);
 
-#define SYMBOLIZER_ENDED_MAX 64
+#define SYMBOLIZER_ENDED_MAX PROCESSES_ENDED_MAX
 
 /*
  * The frames at a code address. With `is_return` the address is one a call returns to: the call
