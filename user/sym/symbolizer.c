@@ -1,11 +1,6 @@
 /*
- * Hides which process has what mapped where, and which answers were given before. The decisions:
- *
- * - A process is known by its number until its number is reported anew.
- * - Answers are remembered per file and ELF address, so they serve all processes that map the file,
- *   wherever they map it. The names of generated code are those of one process, and of one time:
- *   these answers are remembered under a number that the process gives up as soon as code at a
- *   place that had a name has got another one.
+ * Hides what a process has mapped where, and which process reads the files of whom. A process is
+ * known by its number until its number is reported anew.
  */
 #include "sym/symbolizer.h"
 
@@ -13,20 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/event.h"
 #include "sym/cache.h"
 #include "sym/module.h"
 #include "sym/modules.h"
 #include "sym/names.h"
 #include "sym/perfmap.h"
 #include "sym/processes.h"
-#include "sym/question.h"
 #include "sym/reader.h"
+#include "sym/resolver.h"
 #include "sym/space.h"
 #include "sym/store.h"
-
-#define UNKNOWN    "[unknown]"
-#define UNKNOWN_ID 0 /* no module has it */
 
 struct symbolizer {
 	struct names *names;
@@ -38,12 +29,11 @@ struct symbolizer {
 	void *wait_context;
 	struct modules *modules;
 	struct cache *cache;
+	struct resolver resolver;
 	struct processes processes;
 	uint64_t changes; /* of what any process has mapped */
 	struct jit_room jit_room;
-	uint32_t next_perfmap_id; /* downwards: modules count upwards */
 	struct symbolizer_losses losses;
-	uint64_t kept; /* answers of earlier runs that were asked for */
 };
 
 struct symbolizer *symbolizer_new(void)
@@ -54,7 +44,6 @@ struct symbolizer *symbolizer_new(void)
 	if (!s)
 		return NULL;
 	s->jit_room = (struct jit_room){JIT_MAX_ENTRIES, JIT_MAX_BYTES};
-	s->next_perfmap_id = UINT32_MAX;
 	s->reader = reader_new("alloctrace-sym");
 	err = errno;
 	if (!s->reader)
@@ -62,6 +51,7 @@ struct symbolizer *symbolizer_new(void)
 	s->names = names_new();
 	s->cache = cache_new();
 	s->modules = s->names ? modules_new(s->names, s->reader) : NULL;
+	resolver_init(&s->resolver, s->names, s->cache);
 	if (s->names && s->cache && s->modules)
 		return s;
 	err = ENOMEM;
@@ -111,6 +101,7 @@ void symbolizer_free(struct symbolizer *s)
 void symbolizer_losses(const struct symbolizer *s, struct symbolizer_losses *losses)
 {
 	*losses = s->losses;
+	losses->addresses = s->resolver.refused;
 	losses->deaths = reader_deaths(s->reader);
 	losses->unanswered = reader_unanswered(s->reader);
 	losses->reader = reader_is_lost(s->reader);
@@ -122,7 +113,7 @@ void symbolizer_losses(const struct symbolizer *s, struct symbolizer_losses *los
 
 uint64_t symbolizer_kept(const struct symbolizer *s)
 {
-	return s->kept;
+	return s->resolver.kept;
 }
 
 void symbolizer_use_fetch(struct symbolizer *s, struct fetch *fetch)
@@ -349,105 +340,6 @@ size_t symbolizer_unchanged(struct symbolizer *s, pid_t pid, uint64_t change,
 
 /* ---- answers ---- */
 
-static const struct sym_frame no_answer = {.module = UNKNOWN};
-
-/* The address as the module counts, see sym_frame. */
-static uint64_t address_in_module(const struct space_mapping *m, uint64_t address)
-{
-	uint64_t offset = address - m->start + m->offset, elf_address;
-
-	if (module_address(m->module, offset, &elf_address))
-		return elf_address;
-	return strcmp(module_path(m->module), "[anon]") ? offset : address;
-}
-
-/* The address of the code that is meant: with `is_return` the last byte of the call before it. */
-static uint64_t address_of_code(uint64_t address, bool is_return)
-{
-	return address - (is_return && address);
-}
-
-/* False: the answer is known, and in *known. */
-static bool put_question(struct symbolizer *s, const struct process *p, uint64_t address,
-			 bool is_return, struct question *q, struct sym_stack *known)
-{
-	const struct space_mapping *m;
-
-	*q = (struct question){.key.module = UNKNOWN_ID};
-	q->key.is_return = is_return && address;
-	q->key.address = address_of_code(address, is_return);
-	m = p ? space_find(&p->space, q->key.address) : NULL;
-	if (m) {
-		q->module = m->module;
-		q->key.module = module_id(m->module);
-		q->key.address = address_in_module(m, q->key.address);
-	}
-	return !cache_find(s->cache, &q->key, known);
-}
-
-/* What is asked of one module. */
-struct asking {
-	struct symbolizer *symbolizer;
-	const struct question *questions;
-	struct sym_stack answer; /* the last one */
-};
-
-static void take_answer(void *context, size_t index, struct sym_frame *frames, size_t count)
-{
-	struct asking *a = context;
-	struct symbolizer *s = a->symbolizer;
-	const struct question *q = &a->questions[index];
-	const struct sym_address at = question_address(q);
-
-	for (size_t i = 0; i < count; i++)
-		frames[i].module_offset = at.address;
-	if (cache_find(s->cache, &q->key, &a->answer))
-		return;
-	a->answer = (struct sym_stack){1, &no_answer};
-	if (cache_add(s->cache, &q->key, frames, count, &a->answer))
-		s->losses.addresses++;
-	else if (q->module)
-		module_keep_answer(q->module, &at, a->answer.frames, a->answer.count);
-}
-
-/* The mapping, if it holds code to which the process itself may have given a name; or NULL. */
-static const struct space_mapping *find_generated(const struct process *p, uint64_t address)
-{
-	const struct space_mapping *m = p && p->perfmap ? space_find(&p->space, address) : NULL;
-	const char *path = m ? module_path(m->module) : "";
-
-	return !strcmp(path, "[anon]") || !strncmp(path, "/memfd:", 7) ? m : NULL;
-}
-
-/* False: the process itself has given it no name. `address` is one of code. */
-static bool answer_generated(struct symbolizer *s, struct process *p, uint64_t address,
-			     bool is_return, struct sym_stack *answer)
-{
-	const struct space_mapping *m = find_generated(p, address);
-	struct cache_key key = {.address = address, .is_return = is_return};
-	struct sym_frame frame = {0};
-	uint64_t start, generation;
-	const char *name = m ? perfmap_find(p->perfmap, address, &start) : NULL;
-
-	if (!name)
-		return false;
-	generation = perfmap_generation(p->perfmap);
-	if (!p->perfmap_id || generation != p->perfmap_generation)
-		p->perfmap_id = s->next_perfmap_id--;
-	p->perfmap_generation = generation;
-	key.module = p->perfmap_id;
-	if (cache_find(s->cache, &key, answer))
-		return true;
-	frame.module = module_path(m->module);
-	frame.function = names_intern(s->names, name);
-	frame.offset = address + is_return - start;
-	frame.module_offset = address_in_module(m, address) + is_return;
-	*answer = (struct sym_stack){1, &no_answer};
-	if (cache_add(s->cache, &key, &frame, 1, answer))
-		s->losses.addresses++;
-	return true;
-}
-
 uint64_t symbolizer_serial(struct symbolizer *s, pid_t pid)
 {
 	struct process *p = processes_find(&s->processes, pid);
@@ -465,64 +357,14 @@ struct sym_stack symbolizer_resolve(struct symbolizer *s, pid_t pid, uint64_t ad
 				    bool is_return)
 {
 	struct process *p = processes_find(&s->processes, pid);
-	struct question q;
-	struct asking asking = {.symbolizer = s, .questions = &q};
-	struct sym_address at;
 
-	if (answer_generated(s, p, address_of_code(address, is_return), is_return && address,
-			     &asking.answer) ||
-	    !put_question(s, p, address, is_return, &q, &asking.answer))
-		return asking.answer;
-	at = question_address(&q);
-	if (q.module) {
-		s->kept += module_frames(q.module, &at, 1, take_answer, &asking);
-	} else {
-		struct sym_frame unknown = {.module = UNKNOWN, .offset = at.address};
-
-		take_answer(&asking, 0, &unknown, 1);
-	}
-	return asking.answer;
-}
-
-/* Asks the module of the first question what is asked of it; how many questions that were. */
-static size_t ask_one_module(struct symbolizer *s, const struct question *questions, size_t n)
-{
-	struct asking asking = {.symbolizer = s, .questions = questions};
-	struct sym_address at[MODULE_AT_ONCE];
-	size_t count = 0;
-
-	for (; count < n && count < MODULE_AT_ONCE; count++) {
-		if (questions[count].module != questions[0].module)
-			break;
-		at[count] = question_address(&questions[count]);
-	}
-	s->kept += module_frames(questions[0].module, at, count, take_answer, &asking);
-	return count;
+	return resolver_find(&s->resolver, p, address, is_return);
 }
 
 void symbolizer_prepare(struct symbolizer *s, pid_t pid, const uint64_t *words, size_t n)
 {
 	const struct process *p = processes_find(&s->processes, pid);
-	struct question *questions;
-	struct sym_stack known;
-	size_t count = 0;
 
-	if (!p || cache_is_full(s->cache))
-		return;
-	questions = calloc(n, sizeof(*questions));
-	if (!questions)
-		return;
-	for (size_t i = 0; i < n; i++) {
-		uint64_t address = words[i] & ~EVENT_EXACT;
-		bool is_return = !(words[i] & EVENT_EXACT);
-		struct question *q = &questions[count];
-
-		if (!find_generated(p, address_of_code(address, is_return)) &&
-		    put_question(s, p, address, is_return, q, &known))
-			count += q->module ? 1 : 0;
-	}
-	count = questions_sort(questions, count);
-	for (size_t done = 0; done < count;)
-		done += ask_one_module(s, questions + done, count - done);
-	free(questions);
+	if (p)
+		resolver_prepare(&s->resolver, p, words, n);
 }
