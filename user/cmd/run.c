@@ -43,6 +43,14 @@ static void find_stack(struct run *r, struct event *e)
 	unwinder_judge(&r->unwinder, e);
 }
 
+/* Whoever shows each call asks for the names of its stack next: one by one they take longer. */
+static void add_stack(struct run *r, const struct event *e)
+{
+	stacks_add(&r->stacks, e);
+	if (r->sink.ops->event)
+		symbolizer_prepare(r->symbolizer, (pid_t)e->pid, e->stack, e->frames);
+}
+
 static void on_event(void *context, struct event *e)
 {
 	struct run *r = context;
@@ -53,12 +61,12 @@ static void on_event(void *context, struct event *e)
 		on_pressure(r, e);
 		return;
 	}
-	if (e->kind == EVENT_STACK) {
-		stacks_add(&r->stacks, e);
-		return;
-	}
 	if (!r->pid_count || !r->timeline.watch)
 		symbolizer_add_process(r->symbolizer, (pid_t)e->pid);
+	if (e->kind == EVENT_STACK) {
+		add_stack(r, e);
+		return;
+	}
 	find_stack(r, e);
 	if (!heap_apply(&r->heap, e, &note))
 		return;
@@ -404,6 +412,14 @@ static void warn_nameless(const struct run *r)
 		log_warn("names are missing: the process that reads symbols is there no more");
 }
 
+static void tell_kept(const struct run *r)
+{
+	uint64_t kept = symbolizer_kept(r->symbolizer);
+
+	if (kept)
+		log_debug("the names of %" PRIu64 " addresses were kept from earlier runs", kept);
+}
+
 /* The picture of compare, beside the report. */
 static void draw(struct run *r, const struct report *report)
 {
@@ -434,6 +450,7 @@ static int finish(struct run *r)
 	if (r->svg.file)
 		draw(r, &report);
 	warn_nameless(r);
+	tell_kept(r);
 	return exit_code(r, &report);
 }
 

@@ -193,6 +193,7 @@ static int prepare(struct run *r)
 		config.helpers[1] = scanner_keeper(r->scanner);
 		config.helpers[2] = r->tables ? tables_keeper(r->tables) : 0;
 		config.helpers[3] = r->fetch ? fetch_process(r->fetch) : 0;
+		config.helpers[4] = symbolizer_guest_keeper(r->symbolizer);
 	}
 	session_quiet_library();
 	r->session = session_new(&config, &err, why, sizeof(why));
