@@ -76,8 +76,8 @@ WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/workloads/%,$(WORKLOAD_SRC)
 	$(addprefix $(BUILD)/workloads/,$(VARIANTS)) \
 	$(if $(filter x86_64,$(MACHINE)),$(addprefix $(BUILD)/workloads/,libcet.so known site_probe walks $(NOBODIES)))
 
-.PHONY: all help deps demo workloads test unit unit-programs integration vm-test fuzz fuzz-programs fuzz-replay soak bench bench-frames lint fmt \
-	install clean check-build-deps
+.PHONY: all help deps demo workloads test unit unit-programs integration vm-test fuzz fuzz-programs fuzz-replay soak bench bench-frames \
+	bench-symbols lint fmt install clean check-build-deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -185,7 +185,7 @@ $(BUILD)/golden: $(wildcard tests/golden/*.c) $(call obj,$(wildcard user/out/*.c
 
 # What a test links beside core, its module's own source and libraries.
 $(BUILD)/unit/test_pool: user/demo/pool.c
-SYM_TESTS := $(addprefix $(BUILD)/unit/,test_sym test_sym_proc test_sources)
+SYM_TESTS := $(addprefix $(BUILD)/unit/,test_sym test_sym_kept test_sym_proc test_sources)
 $(SYM_TESTS): $(wildcard user/sym/*.c user/guard/*.c)
 $(SYM_TESTS): UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf libseccomp libcap-ng) -liberty
 $(BUILD)/unit/test_unwind_rules: $(filter user/sym/%,$(UNWIND_SRC))
@@ -343,7 +343,7 @@ $(BUILD)/workloads/unwind_print: tests/workloads/unwind_print.c $(UNWIND_SRC) Ma
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -o $@ $(filter %.c,$^) $(LDFLAGS) $(shell $(PKG_CONFIG) --libs libdw libelf)
 
-workloads: $(WORKLOADS) ## build the programs that the tests trace
+workloads: $(WORKLOADS) $(BUILD)/bench/symbols ## build the programs that the tests trace
 	@$(MAKE) --no-print-directory $(addprefix $(BUILD)/workloads/,$(MATRIX))
 
 # ---- fuzzing
@@ -422,6 +422,18 @@ bench: all $(BUILD)/workloads/pairs $(BUILD)/bench/floor $(BUILD)/bench/pairs-fp
 
 bench-frames: all $(BUILD)/workloads/pairs $(BUILD)/bench/floor $(BUILD)/bench/pairs-fp ## what a frame of a stack costs
 	@$(SUDO) env BUILD=$(BUILD) $(BENCH_ENV) tests/bench/frames.sh
+
+# What the symbolizer takes for addresses, as alloctrace asks it.
+$(BUILD)/bench/symbols: tests/bench/symbols.c $(call obj,$(wildcard user/sym/*.c user/guard/*.c)) $(CORE_LIB) Makefile
+	$(call say,BENCH,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -o $@ $(filter %.c %.o %.a,$^) $(LDFLAGS) \
+		$(shell $(PKG_CONFIG) --libs libdw libelf libseccomp libcap-ng 2>/dev/null) -liberty $(OWN_MALLOC) -lm
+
+SYMBOLS_ENV = $(foreach v,ADDRESSES TOGETHER UNITS EU_ADDRESSES KEEP,$(if $($(v)),$(v)='$($(v))'))
+
+bench-symbols: $(BUILD)/bench/symbols ## names and lines of addresses, beside addr2line and eu-addr2line (FILES="...")
+	@env BUILD=$(BUILD) $(SYMBOLS_ENV) tests/bench/symbols.sh $(FILES)
 
 install: all ## install below PREFIX (default /usr/local)
 	install -D -m 0755 $(BUILD)/alloctrace $(DESTDIR)$(PREFIX)/bin/alloctrace

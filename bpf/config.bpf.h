@@ -7,7 +7,7 @@
 #define ALLOCTRACE_CONFIG_BPF_H
 
 const volatile __u32 config_own_tgid;   /* alloctrace itself, never traced … */
-const volatile __u32 config_helpers[4]; /* … nor the parents of its helper processes, nor these */
+const volatile __u32 config_helpers[5]; /* … nor the parents of its helper processes, nor these */
 const volatile __u64 config_ring_bytes; /* of the ring buffer */
 const volatile __u32 config_max_stack = 1; /* stack words an event carries, 1..WIRE_MAX_FRAMES */
 const volatile bool config_by_rules;    /* whole stacks by unwind rules; else by frame pointers */

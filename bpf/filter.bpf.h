@@ -32,7 +32,7 @@ static __always_inline bool is_helper(__u32 tgid)
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 parent = task->real_parent->tgid;
 
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 5; i++) {
 		if (config_helpers[i] && (tgid == config_helpers[i] || parent == config_helpers[i]))
 			return true;
 	}

@@ -14,6 +14,8 @@
 #include "sym/reader.h"
 #include "sym/tables.h"
 
+#define QUESTIONS 3
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
@@ -49,27 +51,35 @@ static void take_object(void)
 	functions_fini(&functions);
 }
 
+static void check_frames(void *context, size_t index, struct sym_frame *frames, size_t count)
+{
+	(void)context;
+	fuzz_check(index < QUESTIONS, "only what was asked is answered");
+	fuzz_check(count && count <= DEBUGINFO_FRAMES_MAX, "no more frames than fit");
+	for (size_t i = 0; i < count; i++) {
+		fuzz_check(frames[i].line >= 0 && frames[i].column >= 0, "lines count from 0");
+		fuzz_check(!frames[i].function || strlen(frames[i].function) < SIZE_MAX / 2,
+			   "names end");
+	}
+}
+
 static void take_frames(void)
 {
-	struct sym_frame frames[DEBUGINFO_FRAMES_MAX];
+	const struct sym_address at[QUESTIONS] = {{4096, false}, {4100, true}, {8192, false}};
+	const struct reader_file file = {.id = 1, .path = "/input"};
+	struct reader *reader = reader_new("fuzz");
 	struct names *names = names_new();
-	struct reader *reader = reader_new();
 	struct image_facts facts;
 	ssize_t n;
 
 	if (!names || !reader)
 		abort();
-	if (!reader_open(reader, 1, "/input", -1, false, &facts)) {
+	if (!reader_open(reader, &file, -1, false, &facts)) {
 		fuzz_check(facts.segment_count <= IMAGE_MAX_SEGMENTS, "no more segments than fit");
 		fuzz_check(facts.build_id_length <= IMAGE_MAX_BUILD_ID, "a build-id fits");
 	}
-	n = reader_frames(reader, 1, "/input", 4096, false, names, frames);
-	fuzz_check(n <= DEBUGINFO_FRAMES_MAX, "no more frames than fit");
-	for (ssize_t i = 0; i < n; i++) {
-		fuzz_check(frames[i].line >= 0 && frames[i].column >= 0, "lines count from 0");
-		fuzz_check(!frames[i].function || strlen(frames[i].function) < SIZE_MAX / 2,
-			   "names end");
-	}
+	n = reader_frames(reader, &file, at, QUESTIONS, names, check_frames, NULL);
+	fuzz_check(n <= QUESTIONS, "no more answers than questions");
 	reader_free(reader);
 	names_free(names);
 }

@@ -57,6 +57,13 @@ bool helper_owns(const struct helper *h, pid_t pid)
 	return false;
 }
 
+void helper_on_wait(struct helper *h, helper_wait_fn wait, void *context)
+{
+	(void)h;
+	(void)wait;
+	(void)context;
+}
+
 void helper_renew(struct helper *h)
 {
 	h->asked = false;
@@ -87,7 +94,9 @@ static ssize_t take_answer(unsigned char answer[HELPER_MAX_BYTES])
 ssize_t helper_ask(struct helper *h, const void *question, size_t len, int fd,
 		   unsigned char answer[HELPER_MAX_BYTES], helper_open_fn open_file, void *context)
 {
-	struct helper_worker w = {.open_file = open_file, .context = context};
+	static struct helper_worker w; /* the job keeps it, from one question to the next */
+
+	w = (struct helper_worker){.open_file = open_file, .context = context};
 
 	if (fuzz_answer.bytes)
 		return take_answer(answer);

@@ -117,8 +117,8 @@ teardown() {
 @test "what reads the files of others is nobody, has no capability, and opens nothing; it ends with alloctrace" {
 	local name keeper worker kept=()
 	start_held "$WORKLOADS/victim" --until-eof
-	start_tracer -p "$held"
-	for name in alloctrace-sym alloctrace-elf; do
+	start_tracer -k -p "$held"
+	for name in alloctrace-sym alloctrace-usr alloctrace-elf alloctrace-cfi; do
 		keeper=$(child_called "$name")
 		worker=$(tr -d ' ' <"/proc/$keeper/task/$keeper/children")
 		[ "$(state "$keeper" CapEff CapPrm CapBnd CapInh CapAmb NoNewPrivs)" = "$NONE $NONE $NONE $NONE $NONE 1" ]
@@ -152,7 +152,7 @@ teardown() {
 # bats test_tags=kernel-too
 @test "in the whole system, the processes that read files for alloctrace are not traced" {
 	local name
-	for name in alloctrace-sym alloctrace-elf; do
+	for name in alloctrace-sym alloctrace-usr alloctrace-elf alloctrace-cfi; do
 		timeout -k 5 "$PATIENCE" "$ALLOCTRACE" -f json -k -d 1 -n "$name" >"$TRACE" 2>"$SAID"
 		[ "$(summary .entered)" -eq 0 ]
 	done

@@ -8,6 +8,11 @@ WORKLOADS=$BUILD/workloads
 # How long anything may take before a test gives up; a VM without KVM is slow.
 PATIENCE=${PATIENCE:-120}
 
+# What is kept for later runs is kept here, and thrown away: no test has a cache of another run, or leaves one behind.
+# alloctrace wants a directory that is its own alone.
+export XDG_CACHE_HOME=${BATS_RUN_TMPDIR:?}/cache
+mkdir -p -m 700 "$XDG_CACHE_HOME"
+
 # Every background process of a test, for teardown.
 started=()
 

@@ -282,12 +282,27 @@ static void test_death_costs_one_answer(void **state)
 	helper_stop(h);
 }
 
+static void note_wait(void *context, int64_t waited_ms)
+{
+	int64_t *longest = context;
+
+	assert_true(waited_ms >= 1000 && waited_ms >= *longest);
+	*longest = waited_ms;
+}
+
+/* Who waits for long is told so, and who does not is not. */
 static void test_endless_work_ends(void **state)
 {
+	const unsigned char question = SAY_HELLO;
 	struct helper *h = start();
+	int64_t longest = 0;
 
 	(void)state;
+	helper_on_wait(h, note_wait, &longest);
+	assert_true(helper_ask(h, &question, 1, -1, answer, NULL, NULL) > 0);
+	assert_int_equal(longest, 0);
 	check_death(h, LOOP);
+	assert_true(longest >= 1000);
 	helper_stop(h);
 }
 

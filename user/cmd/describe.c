@@ -117,3 +117,11 @@ int describe_nothing(const struct run *r, const char *whom)
 			  whom);
 	return -ENOENT;
 }
+
+int describe_error(int err, const char *why, const char *hint)
+{
+	log_error("%s", why);
+	if (hint[0])
+		log_info("hint: %s", hint);
+	return err;
+}

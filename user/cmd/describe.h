@@ -20,6 +20,9 @@ void describe_unreadable(void);
 /* Says which functions of --function were not found. */
 void describe_missing(struct run *r);
 
+/* Says why there will be no run, and the hint unless it is empty. Returns `err`. */
+int describe_error(int err, const char *why, const char *hint);
+
 /* Nothing was found that could be traced in `whom`, and why. Returns -ENOENT. */
 int describe_nothing(const struct run *r, const char *whom);
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd/cache.h"
 #include "core/log.h"
@@ -29,15 +30,27 @@ static void start_fetch(struct run *r)
 			 strerror(-err));
 }
 
-int rights_split(struct run *r)
+static int start_symbolizer(struct run *r)
 {
-	bool by_rules = options_by_rules(r->options);
-	int err = 0;
+	int dir, err;
 
 	r->symbolizer = symbolizer_new();
 	if (!r->symbolizer)
-		err = errno ? -errno : -ENOMEM;
-	else
+		return errno ? -errno : -ENOMEM;
+	dir = cache_open_dir("names");
+	if (dir < 0)
+		return 0;
+	err = symbolizer_keep(r->symbolizer, dir);
+	close(dir);
+	return err;
+}
+
+int rights_split(struct run *r)
+{
+	bool by_rules = options_by_rules(r->options);
+	int err = start_symbolizer(r);
+
+	if (!err)
 		r->scanner = scanner_new(&r->options->functions, &err);
 	if (!err && by_rules) {
 		r->kept_rules = cache_open_dir("unwind");

@@ -43,6 +43,14 @@ static void find_stack(struct run *r, struct event *e)
 	unwinder_judge(&r->unwinder, e);
 }
 
+/* Whoever shows each call asks for the names of its stack next: one by one they take longer. */
+static void add_stack(struct run *r, const struct event *e)
+{
+	stacks_add(&r->stacks, e);
+	if (r->sink.ops->event)
+		symbolizer_prepare(r->symbolizer, (pid_t)e->pid, e->stack, e->frames);
+}
+
 static void on_event(void *context, struct event *e)
 {
 	struct run *r = context;
@@ -53,12 +61,12 @@ static void on_event(void *context, struct event *e)
 		on_pressure(r, e);
 		return;
 	}
-	if (e->kind == EVENT_STACK) {
-		stacks_add(&r->stacks, e);
-		return;
-	}
 	if (!r->pid_count || !r->timeline.watch)
 		symbolizer_add_process(r->symbolizer, (pid_t)e->pid);
+	if (e->kind == EVENT_STACK) {
+		add_stack(r, e);
+		return;
+	}
 	find_stack(r, e);
 	if (!heap_apply(&r->heap, e, &note))
 		return;
@@ -170,10 +178,15 @@ static void interim_report(struct run *r)
 		log_warn("cannot read all that has been added up: %s", strerror(-r->unread));
 }
 
+static bool may_show_progress(const struct run *r)
+{
+	return log_get_level() >= LOG_NORMAL && isatty(STDERR_FILENO) &&
+	       !(r->output.file == stdout && isatty(STDOUT_FILENO));
+}
+
 static void show_progress(struct run *r, uint64_t now)
 {
-	if (now < r->next_progress_ns || log_get_level() < LOG_NORMAL || !isatty(STDERR_FILENO) ||
-	    (r->output.file == stdout && isatty(STDOUT_FILENO)))
+	if (now < r->next_progress_ns || !may_show_progress(r))
 		return;
 	r->next_progress_ns = now + PROGRESS_NS;
 	r->progress_shown = true;
@@ -186,6 +199,22 @@ static void clear_progress(struct run *r)
 	if (r->progress_shown)
 		fputs("\r\033[K", stderr);
 	r->progress_shown = false;
+}
+
+/* See symbolizer_on_wait. Of the path the last part, without what could move a terminal. */
+static void show_reading(void *context, const char *path)
+{
+	const char *name = path ? strrchr(path, '/') : NULL;
+	struct run *r = context;
+
+	clear_progress(r);
+	if (!path || !may_show_progress(r))
+		return;
+	fputs("\ralloctrace: reading symbols of ", stderr);
+	for (name = name ? name + 1 : path; *name; name++)
+		fputc(*name < ' ' || *name > '~' ? '?' : *name, stderr);
+	fputs(" … ", stderr);
+	r->progress_shown = true;
 }
 
 /* Looks which targets have ended; false when all have. */
@@ -289,6 +318,7 @@ static int follow(struct run *r)
 	r->next_sweep_ns = r->info.start_ns + SWEEP_NS;
 	if (r->options->interval > 0)
 		r->next_report_ns = r->info.start_ns + (uint64_t)(r->options->interval * 1e9);
+	symbolizer_on_wait(r->symbolizer, show_reading, r);
 	while (wait_tick(r, more ? 0 : TICK_MS)) {
 		uint64_t now;
 
@@ -396,6 +426,14 @@ static void warn_nameless(const struct run *r)
 		log_warn("names are missing: the process that reads symbols is there no more");
 }
 
+static void tell_kept(const struct run *r)
+{
+	uint64_t kept = symbolizer_kept(r->symbolizer);
+
+	if (kept)
+		log_debug("the names of %" PRIu64 " addresses were kept from earlier runs", kept);
+}
+
 /* The picture of compare, beside the report. */
 static void draw(struct run *r, const struct report *report)
 {
@@ -426,6 +464,7 @@ static int finish(struct run *r)
 	if (r->svg.file)
 		draw(r, &report);
 	warn_nameless(r);
+	tell_kept(r);
 	return exit_code(r, &report);
 }
 

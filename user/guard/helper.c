@@ -28,12 +28,14 @@
 #include "guard/confine.h"
 #include "guard/message.h"
 
-#define LINE_FD     3 /* in the keeper: to alloctrace */
-#define WORKER_FD   4 /* in a worker: the same */
-#define PATIENCE_MS 60000
-#define MAX_WANTED  64 /* files, in one question */
-#define FORK_TRIES  50 /* ten milliseconds apart */
-#define MAX_PATH    4096
+#define LINE_FD       3 /* in the keeper: to alloctrace */
+#define WORKER_FD     4 /* in a worker: the same */
+#define PATIENCE_MS   60000
+#define LONG_MS       1000
+#define TOLD_EVERY_MS 250
+#define MAX_WANTED    64 /* files, in one question */
+#define FORK_TRIES    50 /* ten milliseconds apart */
+#define MAX_PATH      4096
 
 struct helper_worker {
 	struct message in, out;
@@ -45,6 +47,8 @@ struct helper {
 	bool asked; /* it has a question of helper_send's */
 	pid_t keeper;
 	int64_t deadline_ms; /* of the question at hand */
+	helper_wait_fn wait;
+	void *wait_context;
 	struct message message;
 };
 
@@ -230,17 +234,28 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/* How long to wait before who wants to know is told that there is still nothing. */
+static int64_t until_told(const struct helper *h, int64_t left, int64_t waited)
+{
+	int64_t next = waited < LONG_MS ? LONG_MS - waited : TOLD_EVERY_MS;
+
+	return h->wait && next < left ? next : left;
+}
+
 /* 0 when the socket is ready for it, or has ended; -ETIMEDOUT, or another negative errno. */
 static int wait_ready(const struct helper *h, int socket, short events)
 {
 	struct pollfd ready = {.fd = socket, .events = events};
-	int64_t left;
+	int64_t left, waited;
 	int n;
 
 	do {
 		left = h->deadline_ms - now_ms();
-		n = left > 0 ? poll(&ready, 1, (int)left) : 0;
-	} while (n < 0 && errno == EINTR);
+		waited = PATIENCE_MS - left;
+		if (h->wait && waited >= LONG_MS)
+			h->wait(h->wait_context, waited);
+		n = left > 0 ? poll(&ready, 1, (int)until_told(h, left, waited)) : 0;
+	} while (left > 0 && (!n || (n < 0 && errno == EINTR)));
 	return n > 0 ? 0 : n ? -errno : -ETIMEDOUT;
 }
 
@@ -326,6 +341,12 @@ void helper_stop(struct helper *h)
 	if (h->keeper > 0)
 		waitpid(h->keeper, NULL, 0);
 	free(h);
+}
+
+void helper_on_wait(struct helper *h, helper_wait_fn wait, void *context)
+{
+	h->wait = wait;
+	h->wait_context = context;
 }
 
 void helper_renew(struct helper *h)

@@ -86,6 +86,14 @@ ssize_t helper_take(struct helper *h, unsigned char answer[HELPER_MAX_BYTES]);
 /* What is enough for the debug information of the largest programs, and not for ever. */
 #define HELPER_SECONDS 10
 
+/*
+ * Told while an answer is waited for, once a second has gone by and then every quarter of one, how
+ * long it has been. Of a question that is answered sooner nothing is told.
+ */
+typedef void (*helper_wait_fn)(void *context, int64_t waited_ms);
+
+void helper_on_wait(struct helper *h, helper_wait_fn wait, void *context);
+
 /* The next question finds a new worker: what the last one's file has made of it does not reach it.
  * A question that is under way has no answer any more. */
 void helper_renew(struct helper *h);

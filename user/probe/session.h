@@ -43,7 +43,7 @@ struct session_config {
 	bool by_size, by_site, slices, why; /* … told apart by these, too */
 	bool timers;      /* pools that time groups of operations report these and no more */
 	pid_t calibrator; /* a helper whose calls are added up in any case; 0: none */
-	pid_t helpers[4]; /* never traced, nor are their children; 0: they are out of reach */
+	pid_t helpers[5]; /* never traced, nor are their children; 0: they are out of reach */
 	struct functions *functions; /* borrowed; rows may come to it while the session lives */
 };
 

@@ -91,6 +91,11 @@ static int cache_grow(struct cache *c)
 	return 0;
 }
 
+bool cache_is_full(const struct cache *c)
+{
+	return c->count >= ANSWERS_MAX;
+}
+
 bool cache_find(const struct cache *c, const struct cache_key *key, struct sym_stack *answer)
 {
 	const struct slot *s =
@@ -107,7 +112,7 @@ int cache_add(struct cache *c, const struct cache_key *key, const struct sym_fra
 {
 	struct sym_frame *copy;
 
-	if (c->count >= ANSWERS_MAX)
+	if (cache_is_full(c))
 		return -ENOSPC;
 	if (c->count * 2 > c->mask && cache_grow(c))
 		return -ENOMEM;

@@ -21,6 +21,9 @@ struct cache_key {
 struct cache *cache_new(void);
 void cache_free(struct cache *c);
 
+/* Nothing more can be added. */
+bool cache_is_full(const struct cache *c);
+
 /* True when there is an answer; then *answer is set to it. */
 bool cache_find(const struct cache *c, const struct cache_key *key, struct sym_stack *answer);
 

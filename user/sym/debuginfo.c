@@ -29,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/table.h"
 #include "sym/demangle.h"
 #include "sym/names.h"
 #include "sym/ranges.h"
@@ -36,6 +37,8 @@
 
 /* Deeper trees are not made by compilers, but by those who want a tracer to run out of stack. */
 #define DEPTH_MAX 256
+
+#define MAX_KEPT (1 << 20) /* names that are not read anew */
 
 struct unit {
 	Dwarf_Die die;           /* has the line table */
@@ -54,6 +57,14 @@ struct debuginfo {
 	size_t count, capacity;
 	struct ranges ranges; /* values are indexes of units */
 	struct strings strings;
+	struct table function_names; /* struct name_key -> const char * */
+	struct table source_paths;   /* the same */
+};
+
+/* Where libdw has it: an entry, or a path and the unit whose directory completes that. */
+struct name_key {
+	uint64_t at;
+	uint64_t unit;
 };
 
 /* ---- names ---- */
@@ -217,6 +228,8 @@ struct debuginfo *debuginfo_new(Dwarf *dwarf, struct names *names, debuginfo_is_
 	d->names = names;
 	d->is_code = is_code;
 	d->ctx = ctx;
+	table_init(&d->function_names, sizeof(struct name_key), sizeof(const char *), MAX_KEPT);
+	table_init(&d->source_paths, sizeof(struct name_key), sizeof(const char *), MAX_KEPT);
 	/* A damaged unit ends the walk; the ones before it are kept. */
 	while (!dwarf_get_units(dwarf, cu, &cu, NULL, &type, &die, NULL)) {
 		if (type != DW_UT_compile && type != DW_UT_skeleton)
@@ -241,17 +254,27 @@ void debuginfo_free(struct debuginfo *d)
 		free(d->units[i].dies);
 	}
 	ranges_fini(&d->ranges);
+	table_fini(&d->function_names);
+	table_fini(&d->source_paths);
 	free(d->units);
 	free(d);
 }
 
 /* ---- answering ---- */
 
+/* The place for what belongs to the key; *fresh: nothing is there yet. NULL: it cannot be kept. */
+static const char **remember(struct table *t, const void *at, const void *unit, bool *fresh)
+{
+	const struct name_key key = {(uintptr_t)at, (uintptr_t)unit};
+
+	return table_insert(t, &key, fresh);
+}
+
 /*
  * The linkage name says more than the plain one: it has the namespaces. In C it is seldom there,
  * and then it is an assembler name, which nobody has written.
  */
-static const char *die_function(struct debuginfo *d, Dwarf_Die *die)
+static const char *read_function(struct debuginfo *d, Dwarf_Die *die)
 {
 	const char *linkage = die_string(d, die, DW_AT_linkage_name);
 	const char *name;
@@ -269,14 +292,36 @@ static const char *die_function(struct debuginfo *d, Dwarf_Die *die)
 	return names_intern(d->names, name ? name : linkage);
 }
 
+/* Small functions are inlined in thousands of places, and to read a name of C++ takes ten times as
+ * long as to find it again. */
+static const char *die_function(struct debuginfo *d, Dwarf_Die *die)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Die origin;
+	bool fresh = true;
+	const char **kept;
+
+	/* Only these are nothing but their origin: a constructor out of line has a name of its own.
+	 */
+	if (dwarf_tag(die) != DW_TAG_inlined_subroutine ||
+	    !dwarf_formref_die(dwarf_attr(die, DW_AT_abstract_origin, &attr), &origin))
+		origin = *die;
+	kept = remember(&d->function_names, origin.addr, NULL, &fresh);
+	if (!kept)
+		return read_function(d, die);
+	if (fresh)
+		*kept = read_function(d, die);
+	return *kept;
+}
+
 /*
  * A source path. libdw leaves it relative where the compiler did; the unit's directory completes
  * it, unless that is relative too, for then the build has rewritten its paths (glibc of Debian:
  * "./malloc" and "./malloc/malloc.c") and the two do not add up.
  */
-static const char *source_path(struct debuginfo *d, Dwarf_Die *unit, const char *path)
+static const char *join_path(struct debuginfo *d, Dwarf_Die *unit, const char *path)
 {
-	const char *dir = path && path[0] != '/' ? die_string(d, unit, DW_AT_comp_dir) : NULL;
+	const char *dir = path[0] != '/' ? die_string(d, unit, DW_AT_comp_dir) : NULL;
 	const char *name;
 	char *joined;
 
@@ -287,6 +332,21 @@ static const char *source_path(struct debuginfo *d, Dwarf_Die *unit, const char 
 	name = names_intern(d->names, joined);
 	free(joined);
 	return name;
+}
+
+static const char *source_path(struct debuginfo *d, Dwarf_Die *unit, const char *path)
+{
+	bool fresh = true;
+	const char **kept;
+
+	if (!path)
+		return NULL;
+	kept = remember(&d->source_paths, path, unit->addr, &fresh);
+	if (!kept)
+		return join_path(d, unit, path);
+	if (fresh)
+		*kept = join_path(d, unit, path);
+	return *kept;
 }
 
 static int die_number(Dwarf_Die *die, unsigned int name)

@@ -27,6 +27,12 @@ struct sym_frame {
 	bool inlined; /* into the next frame */
 };
 
+/* A question: an address of an ELF file; with `is_return` the call before it is meant. */
+struct sym_address {
+	uint64_t address;
+	bool is_return;
+};
+
 /* Innermost first; all but the last are inlined. At least one frame. */
 struct sym_stack {
 	size_t count;

@@ -12,7 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sym/answers.h"
 #include "sym/reader.h"
+#include "sym/store.h"
 
 #define MAX_WAIT_MS 20000 /* for all answers about one file */
 
@@ -22,6 +24,7 @@ struct module {
 	const char *path;
 	struct names *names;
 	struct reader *reader;
+	struct answers *answers; /* that are kept between runs; NULL: none are */
 	int fd;
 	uint64_t waited_ms;
 	bool plain;    /* the helper has died of its debug information … */
@@ -33,12 +36,31 @@ struct module {
 	size_t segment_count;
 };
 
+/* A debug file that others may have made can take hold of the process, and of what it says about
+ * all files from then on. */
+static void note_wanted(void *context, const char *path, int fd)
+{
+	const struct module *m = context;
+	struct store_key key;
+
+	if (fd >= 0 && !store_identify(fd, &key))
+		reader_distrust(m->reader);
+	if (m->answers)
+		answers_wanted(m->answers, path, fd);
+}
+
+static struct reader_file file_of(struct module *m)
+{
+	return (struct reader_file){m->id, m->path, note_wanted, m};
+}
+
 static int open_file(struct module *m)
 {
+	const struct reader_file file = file_of(m);
 	struct image_facts facts;
 	size_t bytes;
 
-	if (reader_open(m->reader, m->id, m->path, m->fd, false, &facts))
+	if (reader_open(m->reader, &file, m->fd, false, &facts))
 		m->nameless = true;
 	m->size = facts.size;
 	memcpy(m->build_id, facts.build_id, sizeof(m->build_id));
@@ -87,6 +109,7 @@ void module_unref(struct module *m)
 {
 	if (!m || --m->users)
 		return;
+	answers_free(m->answers);
 	if (m->fd >= 0) {
 		if (!m->nameless)
 			reader_close(m->reader, m->id);
@@ -99,6 +122,27 @@ void module_unref(struct module *m)
 bool module_is_shared(const struct module *m)
 {
 	return m->users > 1;
+}
+
+static int open_debug(void *context, const char *path)
+{
+	struct module *m = context;
+	const struct reader_file file = file_of(m);
+
+	return reader_open_debug(m->reader, &file, path);
+}
+
+void module_keep(struct module *m, struct store *store)
+{
+	if (m->fd >= 0)
+		m->answers = answers_new(store, m->fd, m->path, m->names, open_debug, m);
+}
+
+void module_keep_answer(struct module *m, const struct sym_address *at,
+			const struct sym_frame *frames, size_t count)
+{
+	if (m->answers && !m->plain && !m->nameless && !reader_is_distrusted(m->reader))
+		answers_add(m->answers, at, frames, count);
 }
 
 uint32_t module_id(const struct module *m)
@@ -164,21 +208,37 @@ static uint64_t now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-/* How many frames, or a negative errno. */
-static ssize_t ask(struct module *m, uint64_t address, bool is_return,
-		   struct sym_frame frames[DEBUGINFO_FRAMES_MAX])
-{
-	ssize_t n = reader_frames(m->reader, m->id, m->path, address, is_return, m->names, frames);
+/* Hands answers on as of this module; `index` tells which of its questions are asked. */
+struct taker {
+	const struct module *module;
+	const size_t *index;
+	module_take_fn take;
+	void *context;
+};
 
-	if (n == -ECONNRESET && !m->plain) {
+static void take_part(void *context, size_t index, struct sym_frame *frames, size_t count)
+{
+	const struct taker *t = context;
+
+	for (size_t i = 0; i < count; i++)
+		frames[i].module = t->module->path;
+	t->take(t->context, t->index[index], frames, count);
+}
+
+/* How many were answered, or a negative errno. */
+static ssize_t ask(struct module *m, const struct sym_address *at, size_t n, struct taker *t)
+{
+	const struct reader_file file = file_of(m);
+	ssize_t k = reader_frames(m->reader, &file, at, n, m->names, take_part, t);
+
+	if (k == -ECONNRESET && !m->plain) {
 		m->plain = true;
-		n = -ESTALE;
+		k = -ESTALE;
 	}
-	if (n != -ESTALE)
-		return n;
-	n = reader_open(m->reader, m->id, m->path, m->fd, m->plain, NULL);
-	return n ? n
-		 : reader_frames(m->reader, m->id, m->path, address, is_return, m->names, frames);
+	if (k != -ESTALE)
+		return k;
+	k = reader_open(m->reader, &file, m->fd, m->plain, NULL);
+	return k ? k : reader_frames(m->reader, &file, at, n, m->names, take_part, t);
 }
 
 static void give_less(struct module *m)
@@ -190,26 +250,69 @@ static void give_less(struct module *m)
 	m->plain = true;
 }
 
-size_t module_frames(struct module *m, uint64_t address, bool is_return,
-		     struct sym_frame frames[DEBUGINFO_FRAMES_MAX])
+/* As ask(), within the time that a file has. */
+static ssize_t ask_in_time(struct module *m, const struct sym_address *at, size_t n,
+			   struct taker *t)
 {
-	ssize_t count = -ENOENT;
+	/* A server is waited for as well, which is not the file's fault. */
+	uint64_t begun = now_ms() - reader_fetched_ms(m->reader);
+	ssize_t k = ask(m, at, n, t);
 
-	if (m->fd >= 0 && !m->nameless) {
-		/* A server is waited for as well, which is not the file's fault. */
-		uint64_t begun = now_ms() - reader_fetched_ms(m->reader);
-
-		count = ask(m, address, is_return, frames);
-		m->nameless = count < 0;
-		m->waited_ms += now_ms() - reader_fetched_ms(m->reader) - begun;
-	}
+	m->nameless = k < 0;
+	m->waited_ms += now_ms() - reader_fetched_ms(m->reader) - begun;
 	if (m->waited_ms > MAX_WAIT_MS)
 		give_less(m);
-	if (count < 0) {
-		frames[0] = (struct sym_frame){.offset = address};
-		count = 1;
+	return k;
+}
+
+/* At most MODULE_AT_ONCE of them. */
+static void ask_all(struct module *m, const struct sym_address *at, size_t n, struct taker *t)
+{
+	size_t done = 0;
+
+	while (done < n && m->fd >= 0 && !m->nameless) {
+		ssize_t k = ask_in_time(m, at + done, n - done, t);
+
+		done += k > 0 ? (size_t)k : 0;
+		t->index += k > 0 ? (size_t)k : 0;
 	}
-	for (ssize_t i = 0; i < count; i++)
-		frames[i].module = m->path;
-	return (size_t)count;
+	for (; done < n; done++, t->index++) {
+		struct sym_frame none = {.offset = at[done].address};
+
+		take_part(t, 0, &none, 1);
+	}
+}
+
+/* An answer of an earlier run, if there is one. */
+static bool take_kept(struct module *m, const struct sym_address *at, struct taker *t,
+		      const size_t *index)
+{
+	struct sym_frame copy[DEBUGINFO_FRAMES_MAX];
+	const struct sym_frame *frames;
+	size_t count = m->answers ? answers_find(m->answers, at, &frames) : 0;
+
+	if (!count)
+		return false;
+	memcpy(copy, frames, count * sizeof(*copy));
+	t->index = index;
+	take_part(t, 0, copy, count);
+	return true;
+}
+
+size_t module_frames(struct module *m, const struct sym_address *at, size_t n, module_take_fn take,
+		     void *context)
+{
+	struct taker t = {m, NULL, take, context};
+	struct sym_address asked[MODULE_AT_ONCE];
+	size_t index[MODULE_AT_ONCE], count = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (take_kept(m, &at[i], &t, &i))
+			continue;
+		asked[count] = at[i];
+		index[count++] = i;
+	}
+	t.index = index;
+	ask_all(m, asked, count, &t);
+	return n - count;
 }

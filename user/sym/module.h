@@ -14,6 +14,9 @@
 
 struct module;
 struct reader;
+struct store;
+
+#define MODULE_AT_ONCE 1024 /* addresses */
 
 /*
  * A module with one user, the caller. Takes over `fd` in every case; with -1, or when the file is
@@ -23,6 +26,10 @@ struct reader;
  */
 struct module *module_new(int fd, const char *path, struct names *names, struct reader *reader,
 			  uint32_t id);
+
+/* From now on answers are kept in the store, if the file is one of which they may be; before any
+ * question. The store is borrowed. */
+void module_keep(struct module *m, struct store *store);
 
 struct module *module_ref(struct module *m);   /* returns m */
 void module_unref(struct module *m);           /* the last one closes the file; NULL is allowed */
@@ -45,12 +52,22 @@ bool module_address(const struct module *m, uint64_t offset, uint64_t *address);
  * executable segment, but shares a page with it. */
 bool module_code(const struct module *m, uint64_t offset, uint64_t size, uint64_t *address);
 
-/*
- * The frames at an ELF address, innermost first, at least one; with `is_return` of the call before
- * it. Everything is set but module_offset; strings belong to `names`. The first call reads debug
- * information, which can take a second.
+/* The answer to the question of that index; `frames` are the callee's to change until it returns.
  */
-size_t module_frames(struct module *m, uint64_t address, bool is_return,
-		     struct sym_frame frames[DEBUGINFO_FRAMES_MAX]);
+typedef void (*module_take_fn)(void *context, size_t index, struct sym_frame *frames, size_t count);
+
+/*
+ * The frames at n ELF addresses, at most MODULE_AT_ONCE, innermost first, at least one; each
+ * address is handed over once, or once more with another answer after one that was damaged.
+ * Everything is set but module_offset; strings belong to `names`. How many were known from earlier
+ * runs. The first call reads debug information, which can take a second.
+ */
+size_t module_frames(struct module *m, const struct sym_address *at, size_t n, module_take_fn take,
+		     void *context);
+
+/* An answer of module_frames, which later runs may have; the frames are borrowed for as long as the
+ * module is there. */
+void module_keep_answer(struct module *m, const struct sym_address *at,
+			const struct sym_frame *frames, size_t count);
 
 #endif

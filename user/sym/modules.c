@@ -23,6 +23,7 @@
 
 #include "sym/module.h"
 #include "sym/names.h"
+#include "sym/store.h"
 #include "sym/vdso.h"
 
 #define SWEEP_FIRST 256
@@ -43,6 +44,8 @@ struct modules {
 	struct names *names;
 	struct reader *reader;
 	struct vdso vdso;
+	struct reader *guests; /* reads what others may have written, when answers are kept */
+	struct store *store;   /* NULL: they are not */
 	struct known *at; /* sorted by `listed`; the real one is another where it is not unique */
 	size_t count, capacity;
 	size_t sweep_at; /* the count at which unused modules are closed */
@@ -87,6 +90,12 @@ struct modules *modules_new(struct names *names, struct reader *reader)
 	return t;
 }
 
+void modules_keep(struct modules *t, struct store *store, struct reader *guests)
+{
+	t->store = store;
+	t->guests = guests;
+}
+
 void modules_free(struct modules *t)
 {
 	if (!t)
@@ -113,7 +122,7 @@ void modules_sweep(struct modules *t)
 }
 
 /* Keeps the module under its identity; the reference of the set is a new one. */
-static int modules_keep(struct modules *t, const struct known *k)
+static int modules_hold(struct modules *t, const struct known *k)
 {
 	size_t index;
 
@@ -136,6 +145,19 @@ static int modules_keep(struct modules *t, const struct known *k)
 	return 0;
 }
 
+/* What lies in no file is ours as well, and another one with each kernel: it is not kept. */
+static struct module *make_module(struct modules *t, int fd, const char *path, bool special)
+{
+	struct store_key key;
+	bool ours = !t->store || special || store_identify(fd, &key);
+	struct module *m =
+		module_new(fd, path, t->names, ours ? t->reader : t->guests, t->next_id++);
+
+	if (m && t->store && ours && !special)
+		module_keep(m, t->store);
+	return m;
+}
+
 /* A new module under `k`, with a reference for the caller, or a known one of the same program. */
 static int modules_add(struct modules *t, struct known *k, int fd, const char *name,
 		       struct module **m)
@@ -147,7 +169,7 @@ static int modules_add(struct modules *t, struct known *k, int fd, const char *n
 			close(fd);
 		return -ENOMEM;
 	}
-	k->module = module_new(fd, path, t->names, t->reader, t->next_id++);
+	k->module = make_module(t, fd, path, !k->listed.inode);
 	if (!k->module)
 		return -ENOMEM;
 	for (size_t i = 0; i < t->count; i++) {
@@ -157,7 +179,7 @@ static int modules_add(struct modules *t, struct known *k, int fd, const char *n
 		*m = module_ref(t->at[i].module);
 		return 0;
 	}
-	if (modules_keep(t, k)) {
+	if (modules_hold(t, k)) {
 		module_unref(k->module);
 		return -ENOMEM;
 	}

@@ -12,9 +12,17 @@ struct module;
 struct modules;
 struct names;
 struct reader;
+struct store;
 
 /* An empty set, or NULL when memory is out; `names` and `reader` are borrowed. */
 struct modules *modules_new(struct names *names, struct reader *reader);
+
+/*
+ * From now on answers are kept in the store, and what others than root and we may have written is
+ * read by `guests`, so that it cannot change what is said, and kept, of the rest. Both are
+ * borrowed. Before the first mapping.
+ */
+void modules_keep(struct modules *t, struct store *store, struct reader *guests);
 
 /* Gives up the set's own references. NULL is allowed. */
 void modules_free(struct modules *t);

@@ -36,19 +36,25 @@ struct reader {
 	struct fetch *fetch;     /* NULL: no server is asked */
 	struct table identities; /* id -> struct identity */
 	uint64_t deaths;
-	bool lost;
+	bool lost, distrusted;
+	reader_wait_fn wait;
+	void *wait_context;
+	const char *waiting; /* for an answer about that file, and it was told */
+	const char *asked;   /* about that file */
 	unsigned char answer[HELPER_MAX_BYTES];
 };
 
-struct reader *reader_new(void)
+struct reader *reader_new(const char *name)
 {
 	struct reader *r = calloc(1, sizeof(*r));
+	struct helper_job job = reading_job;
 	int err = -ENOMEM;
 
+	job.name = name;
 	if (r)
 		table_init(&r->identities, sizeof(uint64_t), sizeof(struct identity), MAX_FILES);
 	if (r)
-		r->helper = helper_start(&reading_job, &err);
+		r->helper = helper_start(&job, &err);
 	if (r && r->helper)
 		return r;
 	free(r);
@@ -78,6 +84,32 @@ uint64_t reader_fetched_ms(const struct reader *r)
 uint64_t reader_unanswered(const struct reader *r)
 {
 	return r->fetch ? fetch_unanswered(r->fetch) : 0;
+}
+
+static void tell_wait(void *context, int64_t waited_ms)
+{
+	struct reader *r = context;
+
+	(void)waited_ms;
+	r->waiting = r->asked;
+	r->wait(r->wait_context, r->asked);
+}
+
+void reader_on_wait(struct reader *r, reader_wait_fn wait, void *context)
+{
+	r->wait = wait;
+	r->wait_context = context;
+	helper_on_wait(r->helper, wait ? tell_wait : NULL, r);
+}
+
+void reader_distrust(struct reader *r)
+{
+	r->distrusted = true;
+}
+
+bool reader_is_distrusted(const struct reader *r)
+{
+	return r->distrusted;
 }
 
 uint64_t reader_deaths(const struct reader *r)
@@ -131,13 +163,6 @@ static bool is_harmless(const char *file, const char *path)
 	return file[0] == '/' && (lies_in(path, file, n, "") || lies_in(path, file, n, ".debug/"));
 }
 
-/* The file in question. */
-struct subject {
-	struct reader *reader;
-	uint64_t id;
-	const char *path;
-};
-
 static void remember(struct reader *r, uint64_t id, const struct image_facts *facts)
 {
 	struct identity *i;
@@ -152,33 +177,33 @@ static void remember(struct reader *r, uint64_t id, const struct image_facts *fa
 	i->length = (uint32_t)facts->build_id_length;
 }
 
-/* What the servers have; not more often than a process that is well would ask. */
-static int open_fetched(const struct subject *s)
+/* What the servers have, unless they had nothing, or the process wants it too often: what `counts`
+ * is wanted by it. */
+static int open_fetched(struct reader *r, uint64_t id, bool counts)
 {
-	struct identity *i = table_find(&s->reader->identities, &s->id);
+	struct identity *i = table_find(&r->identities, &id);
 	struct stat st;
 	int fd;
 
-	if (!i || !s->reader->fetch || i->fetches >= MAX_FETCHES)
+	if (!i || !r->fetch || i->fetches >= MAX_FETCHES)
 		return -1;
-	fd = fetch_file(s->reader->fetch, i->build_id, i->length);
-	i->fetches = fd < 0 ? MAX_FETCHES : i->fetches + 1;
+	fd = fetch_file(r->fetch, i->build_id, i->length);
+	i->fetches = fd < 0 ? MAX_FETCHES : i->fetches + counts;
 	if (fd < 0 || (!fstat(fd, &st) && S_ISREG(st.st_mode)))
 		return fd;
 	close(fd);
 	return -1;
 }
 
-/* `context` is the subject. */
-static int open_debug_file(void *context, const char *path)
+static int open_debug(struct reader *r, const struct reader_file *file, const char *path,
+		      bool counts)
 {
-	const struct subject *subject = context;
 	struct stat st;
 	int fd = -1;
 
 	if (!strcmp(path, READING_FETCH))
-		fd = open_fetched(subject);
-	else if (is_harmless(subject->path, path))
+		fd = open_fetched(r, file->id, counts);
+	else if (is_harmless(file->path, path))
 		fd = regular_open(path, &st);
 	if (fd < 0 || is_elf(fd))
 		return fd < 0 ? -1 : fd;
@@ -186,18 +211,44 @@ static int open_debug_file(void *context, const char *path)
 	return -1;
 }
 
+int reader_open_debug(struct reader *r, const struct reader_file *file, const char *path)
+{
+	return open_debug(r, file, path, false);
+}
+
+/* What is being asked, and about which file. */
+struct subject {
+	struct reader *reader;
+	const struct reader_file *file;
+};
+
+static int open_wanted(void *context, const char *path)
+{
+	const struct subject *subject = context;
+	const struct reader_file *file = subject->file;
+	int fd = open_debug(subject->reader, file, path, true);
+
+	if (file->wanted)
+		file->wanted(file->context, path, fd);
+	return fd;
+}
+
 /* ---- questions */
 
 /* What came is in *in. 0 or a negative errno. */
-static int ask(struct reader *r, const struct pack *question, int fd, uint64_t id, const char *path,
-	       struct pack *in)
+static int ask(struct reader *r, const struct pack *question, int fd,
+	       const struct reader_file *file, struct pack *in)
 {
-	struct subject subject = {r, id, path};
+	struct subject subject = {r, file};
 	ssize_t n = -EMSGSIZE;
 
+	r->asked = file->path;
 	if (!question->failed)
 		n = helper_ask(r->helper, question->bytes, question->used, fd, r->answer,
-			       open_debug_file, &subject);
+			       open_wanted, &subject);
+	if (r->waiting)
+		r->wait(r->wait_context, NULL);
+	r->waiting = NULL;
 	r->deaths += n == -ECONNRESET;
 	r->lost |= n == -ENOTCONN;
 	*in = pack_over(r->answer, n < 0 ? 0 : (size_t)n);
@@ -226,7 +277,7 @@ static void take_facts(struct pack *in, struct image_facts *f)
 	}
 }
 
-int reader_open(struct reader *r, uint32_t id, const char *path, int fd, bool plain,
+int reader_open(struct reader *r, const struct reader_file *file, int fd, bool plain,
 		struct image_facts *facts)
 {
 	unsigned char bytes[PATH_MAX + 64];
@@ -235,17 +286,17 @@ int reader_open(struct reader *r, uint32_t id, const char *path, int fd, bool pl
 	int err;
 
 	pack_number(&question, READING_OPEN);
-	pack_number(&question, id);
+	pack_number(&question, file->id);
 	pack_number(&question, plain);
-	pack_text(&question, path, PATH_MAX);
-	err = ask(r, &question, fd, id, path, &in);
+	pack_text(&question, file->path, PATH_MAX);
+	err = ask(r, &question, fd, file, &in);
 	if (!err)
 		take_facts(&in, &read);
 	if (!err && in.failed)
 		err = -EBADMSG;
 	if (err)
 		memset(&read, 0, sizeof(read));
-	remember(r, id, &read);
+	remember(r, file->id, &read);
 	if (facts)
 		*facts = read;
 	return err;
@@ -269,41 +320,64 @@ static void take_frame(struct pack *in, struct names *names, struct sym_frame *f
 	f->inlined = unpack_number(in);
 }
 
-ssize_t reader_frames(struct reader *r, uint32_t id, const char *path, uint64_t address,
-		      bool is_return, struct names *names,
-		      struct sym_frame frames[DEBUGINFO_FRAMES_MAX])
+/* How many frames of an answer, which are in `frames`; 0: that is none. */
+static size_t take_answer(struct pack *in, struct names *names,
+			  struct sym_frame frames[DEBUGINFO_FRAMES_MAX])
 {
-	unsigned char bytes[64];
+	uint64_t count = unpack_number(in);
+
+	if (!count || count > DEBUGINFO_FRAMES_MAX)
+		return 0;
+	for (size_t i = 0; i < count; i++)
+		take_frame(in, names, &frames[i]);
+	frames[count - 1].inlined = false;
+	return in->failed ? 0 : count;
+}
+
+ssize_t reader_frames(struct reader *r, const struct reader_file *file,
+		      const struct sym_address *at, size_t n, struct names *names,
+		      reader_take_fn take, void *context)
+{
+	unsigned char bytes[READING_MAX_ADDRESSES * 16 + 64];
 	struct pack question = pack_over(bytes, sizeof(bytes)), in;
-	uint64_t count;
+	struct sym_frame frames[DEBUGINFO_FRAMES_MAX];
+	uint64_t answered;
 	int err;
 
+	if (n > READING_MAX_ADDRESSES)
+		n = READING_MAX_ADDRESSES;
 	pack_number(&question, READING_FRAMES);
-	pack_number(&question, id);
-	pack_number(&question, address);
-	pack_number(&question, is_return);
-	err = ask(r, &question, -1, id, path, &in);
+	pack_number(&question, file->id);
+	pack_number(&question, n);
+	for (size_t i = 0; i < n; i++) {
+		pack_number(&question, at[i].address);
+		pack_number(&question, at[i].is_return);
+	}
+	err = ask(r, &question, -1, file, &in);
 	if (err)
 		return err;
-	if (!unpack_number(&in))
+	answered = unpack_number(&in);
+	if (!answered)
 		return in.failed ? -EBADMSG : -ESTALE;
-	count = unpack_number(&in);
-	if (!count || count > DEBUGINFO_FRAMES_MAX)
-		return -EBADMSG;
-	for (size_t i = 0; i < count; i++)
-		take_frame(&in, names, &frames[i]);
-	frames[count - 1].inlined = false;
-	return in.failed ? -EBADMSG : (ssize_t)count;
+	for (size_t i = 0; i < answered; i++) {
+		size_t count = answered > n ? 0 : take_answer(&in, names, frames);
+
+		if (!count)
+			return -EBADMSG;
+		take(context, i, frames, count);
+	}
+	return (ssize_t)answered;
 }
 
 void reader_close(struct reader *r, uint32_t id)
 {
 	unsigned char bytes[64];
 	struct pack question = pack_over(bytes, sizeof(bytes)), in;
+	const struct reader_file file = {.id = id, .path = ""};
 	uint64_t key = id;
 
 	pack_number(&question, READING_CLOSE);
 	pack_number(&question, id);
-	ask(r, &question, -1, id, "", &in);
+	ask(r, &question, -1, &file, &in);
 	table_remove(&r->identities, &key);
 }

@@ -1,6 +1,7 @@
 /* The other side of reader.c, in a process that can do nothing but this. */
 #include "sym/reading.h"
 
+#include <time.h>
 #include <unistd.h>
 
 #include "core/pack.h"
@@ -10,6 +11,10 @@
 
 #define MAX_IMAGES (1 << 20)
 #define SHORT_NAME 256 /* when whole names would not fit: so many do, in so many frames */
+
+/* Then what is answered is handed over: nobody waits for all when one address takes long, and each
+ * has the time that a question may take. */
+#define ENOUGH_MS 100
 
 struct reading {
 	struct names *names;
@@ -64,7 +69,6 @@ static void open_image(struct reading *r, struct helper_worker *w, struct pack *
 
 static void pack_frames(struct pack *out, const struct sym_frame *frames, size_t count, size_t most)
 {
-	pack_number(out, 1);
 	pack_number(out, count);
 	for (size_t i = 0; i < count; i++) {
 		pack_text(out, frames[i].function, most);
@@ -76,24 +80,50 @@ static void pack_frames(struct pack *out, const struct sym_frame *frames, size_t
 	}
 }
 
-static void find_frames(struct reading *r, struct pack *in, struct pack *out)
+/* One more answer in `out`; false: there is no room for it. The first one finds room, if need be
+ * by shorter names. */
+static bool add_answer(struct image *image, uint64_t address, bool is_return, bool first,
+		       struct pack *out)
 {
 	struct sym_frame frames[DEBUGINFO_FRAMES_MAX];
-	uint64_t id = unpack_number(in), address = unpack_number(in);
-	bool is_return = unpack_number(in);
-	struct image **image = table_find(&r->images, &id);
-	size_t count;
+	size_t count = image_frames(image, address, is_return, frames);
+	const struct pack before = *out;
 
-	if (!image) {
-		pack_number(out, 0);
-		return;
-	}
-	count = image_frames(*image, address, is_return, frames);
 	pack_frames(out, frames, count, READING_MAX_NAME);
 	if (!out->failed)
-		return;
-	*out = pack_over(out->bytes, out->size);
-	pack_frames(out, frames, count, SHORT_NAME);
+		return true;
+	*out = before;
+	if (first)
+		pack_frames(out, frames, count, SHORT_NAME);
+	return first;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* How many are answered is known at the end, and stands at the beginning. */
+static void find_frames(struct reading *r, struct pack *in, struct pack *out)
+{
+	uint64_t id = unpack_number(in), n = unpack_number(in), done = 0;
+	struct image **image = table_find(&r->images, &id);
+	struct pack head = *out;
+	uint64_t begun = now_ms();
+
+	pack_number(out, 0);
+	while (image && done < n && now_ms() - begun < ENOUGH_MS) {
+		uint64_t address = unpack_number(in);
+		bool is_return = unpack_number(in);
+
+		if (in->failed || !add_answer(*image, address, is_return, !done, out))
+			break;
+		done++;
+	}
+	pack_number(&head, done);
 }
 
 static void close_image(struct reading *r, struct pack *in)

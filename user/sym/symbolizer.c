@@ -1,13 +1,6 @@
 /*
- * Hides which process has what mapped where, and which answers were given before. The decisions:
- *
- * - A process is known by its number until its number is reported anew. One that has ended is kept
- *   for a while, since the events of its last moments are resolved later: `ended` is a ring that
- *   says whose turn it is to be forgotten.
- * - Answers are remembered per file and ELF address, so they serve all processes that map the file,
- *   wherever they map it. The names of generated code are those of one process, and of one time:
- *   these answers are remembered under a number that the process gives up as soon as code at a
- *   place that had a name has got another one.
+ * Hides what a process has mapped where, and which process reads the files of whom. A process is
+ * known by its number until its number is reported anew.
  */
 #include "sym/symbolizer.h"
 
@@ -20,44 +13,26 @@
 #include "sym/modules.h"
 #include "sym/names.h"
 #include "sym/perfmap.h"
+#include "sym/processes.h"
 #include "sym/reader.h"
+#include "sym/resolver.h"
 #include "sym/space.h"
-
-/* More than a machine runs; each costs one or two kilobytes. */
-#define PROCESSES_MAX 65536
-
-#define UNKNOWN    "[unknown]"
-#define UNKNOWN_ID 0 /* no module has it */
-
-struct process {
-	pid_t pid;
-	bool complete; /* the mappings were read, or are those of a parent that was complete */
-	bool ended;
-	uint64_t serial;  /* tells it from others that had the number */
-	uint64_t changed; /* the last change of its mappings */
-	struct space space;
-	struct perfmap *perfmap; /* NULL: it has no generated code */
-	uint32_t perfmap_id;     /* for the cache; 0: none yet */
-	uint64_t perfmap_generation, perfmap_readings;
-};
+#include "sym/store.h"
 
 struct symbolizer {
 	struct names *names;
 	struct reader *reader;
+	struct reader *guests; /* NULL: no answers are kept, and nobody else is needed */
+	struct store *store;
+	struct fetch *fetch; /* NULL: no server is asked */
+	symbolizer_wait_fn wait;
+	void *wait_context;
 	struct modules *modules;
 	struct cache *cache;
-	struct process **processes; /* sorted by pid */
-	size_t count, capacity;
-	struct process *recent; /* the last one found: events come in runs */
-	uint64_t next_serial;
+	struct resolver resolver;
+	struct processes processes;
 	uint64_t changes; /* of what any process has mapped */
-	struct {
-		pid_t pid;
-		uint64_t serial;
-	} ended[SYMBOLIZER_ENDED_MAX];
-	size_t next_ended;
 	struct jit_room jit_room;
-	uint32_t next_perfmap_id; /* downwards: modules count upwards */
 	struct symbolizer_losses losses;
 };
 
@@ -68,16 +43,15 @@ struct symbolizer *symbolizer_new(void)
 
 	if (!s)
 		return NULL;
-	s->next_serial = 1;
 	s->jit_room = (struct jit_room){JIT_MAX_ENTRIES, JIT_MAX_BYTES};
-	s->next_perfmap_id = UINT32_MAX;
-	s->reader = reader_new();
+	s->reader = reader_new("alloctrace-sym");
 	err = errno;
 	if (!s->reader)
 		goto out;
 	s->names = names_new();
 	s->cache = cache_new();
 	s->modules = s->names ? modules_new(s->names, s->reader) : NULL;
+	resolver_init(&s->resolver, s->names, s->cache);
 	if (s->names && s->cache && s->modules)
 		return s;
 	err = ENOMEM;
@@ -87,38 +61,67 @@ out:
 	return NULL;
 }
 
-static void process_free(struct process *p)
+int symbolizer_keep(struct symbolizer *s, int dir)
 {
-	space_fini(&p->space);
-	perfmap_unref(p->perfmap);
-	free(p);
+	s->store = store_open(dir);
+	if (!s->store)
+		return 0;
+	s->guests = reader_new("alloctrace-usr");
+	if (!s->guests)
+		return -errno;
+	reader_on_wait(s->guests, s->wait, s->wait_context);
+	reader_use_fetch(s->guests, s->fetch);
+	modules_keep(s->modules, s->store, s->guests);
+	return 0;
+}
+
+void symbolizer_on_wait(struct symbolizer *s, symbolizer_wait_fn wait, void *context)
+{
+	s->wait = wait;
+	s->wait_context = context;
+	reader_on_wait(s->reader, wait, context);
+	if (s->guests)
+		reader_on_wait(s->guests, wait, context);
 }
 
 void symbolizer_free(struct symbolizer *s)
 {
 	if (!s)
 		return;
-	for (size_t i = 0; i < s->count; i++)
-		process_free(s->processes[i]);
-	free(s->processes);
-	modules_free(s->modules);
+	processes_fini(&s->processes);
+	modules_free(s->modules); /* what is new is kept now */
+	store_close(s->store);
 	cache_free(s->cache);
 	names_free(s->names);
 	reader_free(s->reader);
+	reader_free(s->guests);
 	free(s);
 }
 
 void symbolizer_losses(const struct symbolizer *s, struct symbolizer_losses *losses)
 {
 	*losses = s->losses;
+	losses->addresses = s->resolver.refused;
 	losses->deaths = reader_deaths(s->reader);
 	losses->unanswered = reader_unanswered(s->reader);
 	losses->reader = reader_is_lost(s->reader);
+	if (!s->guests)
+		return;
+	losses->deaths += reader_deaths(s->guests);
+	losses->reader |= reader_is_lost(s->guests);
+}
+
+uint64_t symbolizer_kept(const struct symbolizer *s)
+{
+	return s->resolver.kept;
 }
 
 void symbolizer_use_fetch(struct symbolizer *s, struct fetch *fetch)
 {
+	s->fetch = fetch;
 	reader_use_fetch(s->reader, fetch);
+	if (s->guests)
+		reader_use_fetch(s->guests, fetch);
 }
 
 pid_t symbolizer_keeper(const struct symbolizer *s)
@@ -126,95 +129,23 @@ pid_t symbolizer_keeper(const struct symbolizer *s)
 	return reader_keeper(s->reader);
 }
 
+pid_t symbolizer_guest_keeper(const struct symbolizer *s)
+{
+	return s->guests ? reader_keeper(s->guests) : 0;
+}
+
 bool symbolizer_owns(const struct symbolizer *s, pid_t pid)
 {
-	return reader_owns(s->reader, pid);
-}
-
-/* ---- processes ---- */
-
-static size_t first_not_below(const struct symbolizer *s, pid_t pid)
-{
-	size_t low = 0, high = s->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (s->processes[middle]->pid < pid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static struct process *process_find(struct symbolizer *s, pid_t pid)
-{
-	size_t i;
-
-	if (s->recent && s->recent->pid == pid)
-		return s->recent;
-	i = first_not_below(s, pid);
-	if (i == s->count || s->processes[i]->pid != pid)
-		return NULL;
-	s->recent = s->processes[i];
-	return s->recent;
-}
-
-static void process_remove(struct symbolizer *s, pid_t pid)
-{
-	size_t i = first_not_below(s, pid);
-
-	if (i == s->count || s->processes[i]->pid != pid)
-		return;
-	process_free(s->processes[i]);
-	s->count--;
-	memmove(&s->processes[i], &s->processes[i + 1], (s->count - i) * sizeof(struct process *));
-	s->recent = NULL;
-}
-
-static int process_insert(struct symbolizer *s, pid_t pid, struct process **added)
-{
-	size_t i = first_not_below(s, pid);
-	struct process *p;
-
-	if (s->count >= PROCESSES_MAX) {
-		s->losses.processes++;
-		return -ENOSPC;
-	}
-	if (s->count == s->capacity) {
-		size_t capacity = s->capacity ? s->capacity * 2 : 64;
-		struct process **all =
-			reallocarray(s->processes, capacity, sizeof(struct process *));
-
-		if (!all)
-			return -ENOMEM;
-		s->processes = all;
-		s->capacity = capacity;
-	}
-	p = calloc(1, sizeof(*p));
-	if (!p)
-		return -ENOMEM;
-	p->pid = pid;
-	p->serial = s->next_serial++;
-	memmove(&s->processes[i + 1], &s->processes[i], (s->count - i) * sizeof(struct process *));
-	s->processes[i] = p;
-	s->count++;
-	*added = p;
-	return 0;
-}
-
-/* The process of that number that runs now: one that has ended makes way for a new one. */
-static int process_get(struct symbolizer *s, pid_t pid, struct process **p)
-{
-	*p = process_find(s, pid);
-	if (*p && !(*p)->ended)
-		return 0;
-	process_remove(s, pid);
-	return process_insert(s, pid, p);
+	return reader_owns(s->reader, pid) || (s->guests && reader_owns(s->guests, pid));
 }
 
 /* ---- mappings ---- */
+
+static int count_refused(struct symbolizer *s, int err)
+{
+	s->losses.processes += err == -ENOSPC;
+	return err;
+}
 
 /* Code without a file, which is what compilers at run time make. */
 static bool is_generated(const struct proc_mapping *m)
@@ -287,7 +218,7 @@ int symbolizer_refresh(struct symbolizer *s, pid_t pid)
 	if (!err && !snapshot.any)
 		err = -ESRCH;
 	if (!err)
-		err = process_get(s, pid, &p);
+		err = count_refused(s, processes_get(&s->processes, pid, &p));
 	if (err) {
 		space_fini(&snapshot.space);
 		return err;
@@ -297,7 +228,7 @@ int symbolizer_refresh(struct symbolizer *s, pid_t pid)
 	space_fini(&p->space);
 	p->space = snapshot.space;
 	p->complete = true;
-	p->serial = s->next_serial++;
+	p->serial = processes_next_serial(&s->processes);
 	if (snapshot.generated)
 		have_perfmap(s, p);
 	return 0;
@@ -305,7 +236,7 @@ int symbolizer_refresh(struct symbolizer *s, pid_t pid)
 
 int symbolizer_add_process(struct symbolizer *s, pid_t pid)
 {
-	const struct process *p = process_find(s, pid);
+	const struct process *p = processes_find(&s->processes, pid);
 
 	return p && p->complete && !p->ended ? 0 : symbolizer_refresh(s, pid);
 }
@@ -313,7 +244,7 @@ int symbolizer_add_process(struct symbolizer *s, pid_t pid)
 int symbolizer_map(struct symbolizer *s, pid_t pid, const struct proc_mapping *m)
 {
 	struct process *p;
-	int err = process_get(s, pid, &p);
+	int err = count_refused(s, processes_get(&s->processes, pid, &p));
 	uint64_t before = s->changes;
 
 	if (err)
@@ -330,7 +261,7 @@ int symbolizer_map(struct symbolizer *s, pid_t pid, const struct proc_mapping *m
 
 void symbolizer_exec(struct symbolizer *s, pid_t pid)
 {
-	process_remove(s, pid);
+	processes_remove(&s->processes, pid);
 }
 
 int symbolizer_fork(struct symbolizer *s, pid_t parent, pid_t child)
@@ -342,16 +273,16 @@ int symbolizer_fork(struct symbolizer *s, pid_t parent, pid_t child)
 	if (parent == child)
 		return 0;
 	/* Whoever had the child's number before is gone, even when the parent is not known. */
-	process_remove(s, child);
-	from = process_find(s, parent);
+	processes_remove(&s->processes, child);
+	from = processes_find(&s->processes, parent);
 	if (!from)
 		return -ESRCH;
-	err = process_insert(s, child, &to);
+	err = count_refused(s, processes_insert(&s->processes, child, &to));
 	if (err)
 		return err;
 	err = space_copy(&to->space, &from->space);
 	if (err) {
-		process_remove(s, child);
+		processes_remove(&s->processes, child);
 		return err;
 	}
 	to->complete = from->complete;
@@ -363,21 +294,10 @@ int symbolizer_fork(struct symbolizer *s, pid_t parent, pid_t child)
 
 void symbolizer_exit(struct symbolizer *s, pid_t pid)
 {
-	struct process *p = process_find(s, pid);
-	const struct process *oldest;
-	size_t turn = s->next_ended;
+	struct process *p = processes_find(&s->processes, pid);
 
-	if (!p || p->ended)
-		return;
-	p->ended = true;
-	if (p->perfmap)
-		perfmap_end(p->perfmap);
-	oldest = process_find(s, s->ended[turn].pid);
-	if (oldest && oldest->serial == s->ended[turn].serial)
-		process_remove(s, oldest->pid);
-	s->ended[turn].pid = pid;
-	s->ended[turn].serial = p->serial;
-	s->next_ended = (turn + 1) % SYMBOLIZER_ENDED_MAX;
+	if (p && !p->ended)
+		processes_end(&s->processes, p);
 }
 
 /* ---- for those who walk stacks ---- */
@@ -394,8 +314,8 @@ uint64_t symbolizer_count_change(struct symbolizer *s)
 
 void symbolizer_each_process(const struct symbolizer *s, symbolizer_process_fn fn, void *ctx)
 {
-	for (size_t i = 0; i < s->count; i++) {
-		const struct process *p = s->processes[i];
+	for (size_t i = 0; i < s->processes.count; i++) {
+		const struct process *p = s->processes.at[i];
 
 		if (!p->ended)
 			fn(ctx, p->pid, p->changed, &p->space);
@@ -405,7 +325,7 @@ void symbolizer_each_process(const struct symbolizer *s, symbolizer_process_fn f
 size_t symbolizer_unchanged(struct symbolizer *s, pid_t pid, uint64_t change,
 			    const uint64_t *addresses, size_t count)
 {
-	const struct process *p = process_find(s, pid);
+	const struct process *p = processes_find(&s->processes, pid);
 
 	if (!p || p->changed <= change)
 		return count;
@@ -420,75 +340,9 @@ size_t symbolizer_unchanged(struct symbolizer *s, pid_t pid, uint64_t change,
 
 /* ---- answers ---- */
 
-static const struct sym_frame no_answer = {.module = UNKNOWN};
-
-/* The address as the module counts, see sym_frame. */
-static uint64_t address_in_module(const struct space_mapping *m, uint64_t address)
-{
-	uint64_t offset = address - m->start + m->offset, elf_address;
-
-	if (module_address(m->module, offset, &elf_address))
-		return elf_address;
-	return strcmp(module_path(m->module), "[anon]") ? offset : address;
-}
-
-/* Asks the module; `key` is where the address was found. */
-static struct sym_stack answer_anew(struct symbolizer *s, const struct cache_key *key,
-				    struct module *m)
-{
-	struct sym_frame frames[DEBUGINFO_FRAMES_MAX];
-	uint64_t address = key->address + key->is_return;
-	struct sym_stack answer = {1, &no_answer};
-	size_t count = 1;
-
-	if (m)
-		count = module_frames(m, address, key->is_return, frames);
-	else
-		frames[0] = (struct sym_frame){.module = UNKNOWN, .offset = address};
-	for (size_t i = 0; i < count; i++)
-		frames[i].module_offset = address;
-	if (cache_add(s->cache, key, frames, count, &answer))
-		s->losses.addresses++;
-	return answer;
-}
-
-/* The name that the process itself has given the code; false: none. */
-static bool answer_generated(struct symbolizer *s, struct process *p, const struct space_mapping *m,
-			     uint64_t address, bool is_return, struct sym_stack *answer)
-{
-	struct cache_key key = {.address = address, .is_return = is_return};
-	struct sym_frame frame = {.module = module_path(m->module)};
-	uint64_t start, generation;
-	const char *name = perfmap_find(p->perfmap, address, &start);
-
-	if (!name)
-		return false;
-	generation = perfmap_generation(p->perfmap);
-	if (!p->perfmap_id || generation != p->perfmap_generation)
-		p->perfmap_id = s->next_perfmap_id--;
-	p->perfmap_generation = generation;
-	key.module = p->perfmap_id;
-	if (cache_find(s->cache, &key, answer))
-		return true;
-	frame.function = names_intern(s->names, name);
-	frame.offset = address + is_return - start;
-	frame.module_offset = address_in_module(m, address) + is_return;
-	*answer = (struct sym_stack){1, &no_answer};
-	if (cache_add(s->cache, &key, &frame, 1, answer))
-		s->losses.addresses++;
-	return true;
-}
-
-static bool may_be_generated(const struct process *p, const struct space_mapping *m)
-{
-	const char *path = module_path(m->module);
-
-	return p->perfmap && (!strcmp(path, "[anon]") || !strncmp(path, "/memfd:", 7));
-}
-
 uint64_t symbolizer_serial(struct symbolizer *s, pid_t pid)
 {
-	struct process *p = process_find(s, pid);
+	struct process *p = processes_find(&s->processes, pid);
 	uint64_t readings = p && p->perfmap ? perfmap_readings(p->perfmap) : 0;
 
 	/* Names of generated code come and go as mappings do. */
@@ -502,22 +356,15 @@ uint64_t symbolizer_serial(struct symbolizer *s, pid_t pid)
 struct sym_stack symbolizer_resolve(struct symbolizer *s, pid_t pid, uint64_t address,
 				    bool is_return)
 {
-	struct process *p = process_find(s, pid);
-	const struct space_mapping *m;
-	struct cache_key key = {.module = UNKNOWN_ID};
-	struct sym_stack answer;
+	struct process *p = processes_find(&s->processes, pid);
 
-	key.is_return = is_return && address;
-	key.address = address - key.is_return;
-	m = p ? space_find(&p->space, key.address) : NULL;
-	if (m && may_be_generated(p, m) &&
-	    answer_generated(s, p, m, key.address, key.is_return, &answer))
-		return answer;
-	if (m) {
-		key.module = module_id(m->module);
-		key.address = address_in_module(m, key.address);
-	}
-	if (cache_find(s->cache, &key, &answer))
-		return answer;
-	return answer_anew(s, &key, m ? m->module : NULL);
+	return resolver_find(&s->resolver, p, address, is_return);
+}
+
+void symbolizer_prepare(struct symbolizer *s, pid_t pid, const uint64_t *words, size_t n)
+{
+	const struct process *p = processes_find(&s->processes, pid);
+
+	if (p)
+		resolver_prepare(&s->resolver, p, words, n);
 }

@@ -17,6 +17,7 @@
 
 #include "sym/frame.h"
 #include "sym/proc.h"
+#include "sym/processes.h"
 #include "sym/space.h"
 
 struct fetch;
@@ -38,6 +39,25 @@ struct symbolizer_losses {
  * now. NULL with errno set. The caller frees it.
  */
 struct symbolizer *symbolizer_new(void);
+
+/*
+ * Answers are kept in that directory, which is borrowed for the call, for later runs: about files
+ * that only root and we can write. Whatever others can write is then read by a second process. To
+ * be called before any process is added; nothing is kept when the directory is not fit for it. 0 or
+ * a negative errno: there is no second process, and no file may be read.
+ */
+int symbolizer_keep(struct symbolizer *s, int dir);
+
+/* How many answers earlier runs have given. */
+uint64_t symbolizer_kept(const struct symbolizer *s);
+
+/*
+ * `wait` is told when an answer takes more than a second, and every quarter of one from then on:
+ * the path of the file that is being read, and NULL when that is over.
+ */
+typedef void (*symbolizer_wait_fn)(void *context, const char *path);
+
+void symbolizer_on_wait(struct symbolizer *s, symbolizer_wait_fn wait, void *context);
 
 /* Ends the life of every view that was handed out. NULL is allowed. */
 void symbolizer_free(struct symbolizer *s);
@@ -74,7 +94,7 @@ int symbolizer_fork(struct symbolizer *s, pid_t parent, pid_t child);
  * processes have ended, or its number is reported in use again. */
 void symbolizer_exit(struct symbolizer *s, pid_t pid);
 
-#define SYMBOLIZER_ENDED_MAX 64
+#define SYMBOLIZER_ENDED_MAX PROCESSES_ENDED_MAX
 
 /*
  * The frames at a code address. With `is_return` the address is one a call returns to: the call
@@ -108,8 +128,17 @@ size_t symbolizer_unchanged(struct symbolizer *s, pid_t pid, uint64_t change,
  * passed to another one. 0: it is not known. */
 uint64_t symbolizer_serial(struct symbolizer *s, pid_t pid);
 
+/*
+ * Resolves the words of stacks (core/event.h: those with EVENT_EXACT are addresses, the others
+ * return addresses) ahead of symbolizer_resolve, which then only looks them up: one question a file
+ * in place of one an address. The more at once the better; words that are known already cost as
+ * much as a repeated address. Nothing fails here: what is not prepared is resolved when asked for.
+ */
+void symbolizer_prepare(struct symbolizer *s, pid_t pid, const uint64_t *words, size_t n);
+
 /* The process whose children read the files; and whether a process is one of these. */
 pid_t symbolizer_keeper(const struct symbolizer *s);
+pid_t symbolizer_guest_keeper(const struct symbolizer *s); /* of the second process; 0: none */
 bool symbolizer_owns(const struct symbolizer *s, pid_t pid);
 
 void symbolizer_losses(const struct symbolizer *s, struct symbolizer_losses *losses);
