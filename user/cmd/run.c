@@ -95,7 +95,7 @@ static int drain(struct run *r)
 		timeline_settle(&r->timeline);
 		heap_settle_findings(&r->heap, before);
 	}
-	unwinder_update(&r->unwinder);
+	unwinder_update(&r->unwinder, before, more > 0);
 	return more;
 }
 
