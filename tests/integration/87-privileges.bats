@@ -7,6 +7,8 @@ load helpers
 # Its keeper buries it when another one is wanted.
 has_died() { is_gone "$1" || grep -q '^State:.Z' "/proc/$1/status"; }
 
+has_child() { [ -n "$(cat "/proc/$1/task/$1/children")" ]; }
+
 # child_called NAME: the PID of the tracer's child of that name.
 child_called() {
 	local child children
@@ -116,10 +118,13 @@ teardown() {
 # bats test_tags=kernel
 @test "what reads the files of others is nobody, has no capability, and opens nothing; it ends with alloctrace" {
 	local name keeper worker kept=()
-	start_held "$WORKLOADS/victim" --until-eof
+	# A file of somebody else's is read by a process of its own, and nothing is known about it from earlier runs.
+	install -o 65534 -m 755 "$WORKLOADS/victim" "$BATS_TEST_TMPDIR/victim"
+	start_held "$BATS_TEST_TMPDIR/victim" --until-eof
 	start_tracer -k -p "$held"
 	for name in alloctrace-sym alloctrace-usr alloctrace-elf alloctrace-cfi; do
 		keeper=$(child_called "$name")
+		wait_for has_child "$keeper"
 		worker=$(tr -d ' ' <"/proc/$keeper/task/$keeper/children")
 		[ "$(state "$keeper" CapEff CapPrm CapBnd CapInh CapAmb NoNewPrivs)" = "$NONE $NONE $NONE $NONE $NONE 1" ]
 		[ "$(state "$worker" CapEff CapPrm CapBnd CapInh CapAmb NoNewPrivs Seccomp)" = "$NONE $NONE $NONE $NONE $NONE 1 2" ]
@@ -137,6 +142,7 @@ teardown() {
 # bats test_tags=kernel-too
 @test "the worker that reads symbols is killed: the run goes on, and names come again" {
 	local worker
+	know_nothing
 	start_held "$WORKLOADS/burst" --wait 2000
 	start_tracer -f json -p "$held"
 	worker=$(tr -d ' ' <"/proc/$(child_called alloctrace-sym)/task/$(child_called alloctrace-sym)/children")
@@ -159,6 +165,7 @@ teardown() {
 }
 
 @test "all that reads symbols is killed: the run goes on without names, and it is said" {
+	know_nothing
 	start_held "$WORKLOADS/burst" --wait 2000
 	start_tracer -f json -p "$held"
 	kill -KILL "$(child_called alloctrace-sym)"

@@ -122,7 +122,7 @@ copy_of() {
 lines_of() {
 	SELF=$BATS_TEST_TMPDIR/held.out
 	start_held "$program" --wait 2
-	start_tracer -f json -p "$held"
+	start_tracer -v -f json -p "$held"
 	release_held
 	end_tracer
 	[ "$status" -eq 0 ]
@@ -296,6 +296,37 @@ functions_told() {
 	: >"$BATS_TEST_TMPDIR/asked"
 	DEBUGINFOD_URLS=$urls has_lines
 	not grep -F "$id" "$BATS_TEST_TMPDIR/asked"
+}
+
+# Of a file that has just been changed nothing is kept.
+has_settled() { [ $(($(date +%s) - $(stat -c %Z "$1"))) -gt 3 ]; }
+knows() {
+	local answers
+	answers=$(sed -n 's/.*the names of \([0-9]*\) addresses were kept.*/\1/p' "$SAID")
+	[ "${answers:-0}" -gt 20 ]
+}
+
+@test "debuginfod: what earlier runs have found holds as long as the servers have the same" {
+	command -v debuginfod-find >/dev/null || skip "debuginfod-find is not installed"
+	know_nothing
+	copy_of
+	serve
+	wait_for has_settled "$program"
+	has_no_lines
+	not knows
+	has_no_lines
+	knows
+	# What was not there is.
+	DEBUGINFOD_URLS=$urls has_lines
+	not knows
+	wait_for has_settled "$BATS_TEST_TMPDIR/cache/$id/debuginfo"
+	DEBUGINFOD_URLS=$urls has_lines
+	not knows
+	DEBUGINFOD_URLS=$urls has_lines
+	knows
+	# And is there no more.
+	has_no_lines
+	knows
 }
 
 @test "debuginfod: what a server has under the wrong build-id is not read" {

@@ -13,6 +13,12 @@ PATIENCE=${PATIENCE:-120}
 export XDG_CACHE_HOME=${BATS_RUN_TMPDIR:?}/cache
 mkdir -p -m 700 "$XDG_CACHE_HOME"
 
+# know_nothing: alloctrace starts as on a machine where it has not run before.
+know_nothing() {
+	export XDG_CACHE_HOME=$BATS_TEST_TMPDIR/cache
+	mkdir -m 700 "$XDG_CACHE_HOME"
+}
+
 # Every background process of a test, for teardown.
 started=()
 
