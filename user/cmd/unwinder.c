@@ -14,8 +14,8 @@
  * put them off, nor they him. */
 #define TURN_MS 20
 
-#define LOOK_NS        20000000ULL /* between looks at what processes have mapped, and … */
-#define LOOK_PROCESSES 16          /* … of how many that is done */
+#define LOOK_NS        5000000ULL /* between looks at what processes have mapped, and … */
+#define LOOK_PROCESSES 16         /* … of how many that is done */
 
 #define MAX_FILES     (1 << 16)
 #define MAX_PROCESSES (1 << 13) /* as the kernel side has room for */
