@@ -63,13 +63,13 @@ none_lies() {
 	has_exactly "7003 take inner busy aligned busy align $END | complete"
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "a function that was jumped to has the caller of who jumped" {
 	walk tail
 	has_exactly "7004 take inner jumped_to busy tail $END | complete" "7005 tail $END | complete"
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "a call that does not return, and what is left by longjmp" {
 	walk no-return
 	has_exactly "7006 take inner leave never_back no_return $END | complete"
@@ -77,7 +77,7 @@ none_lies() {
 	has_exactly "7007 take inner leave jump_out busy long_jump $END | complete" "7008 take inner long_jump $END | complete"
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "a recursion that is deeper than a stack may be is cut and says so" {
 	local recurse many
 	recurse=$(printf 'recurse %.0s' {1..126})
@@ -100,7 +100,7 @@ none_lies() {
 	has_exactly "7013 take inner late libc.so.6 libc.so.6 libc.so.6 libc.so.6 _start | complete"
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "assembly with rules is walked, without rules it is a guess" {
 	walk assembly
 	[ "$(stacks 7020)" = "7020 take inner with_rules assembly $END | complete" ]
@@ -110,7 +110,7 @@ none_lies() {
 	[[ "$(stacks 7022)" == "7022 take inner without_rules"*" | "@(guessed|truncated)* ]]
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "another stack: by assembly with rules, by swapcontext, by hand" {
 	walk other-stack
 	has_exactly "7023 take inner on_stack other $END | complete"
@@ -151,7 +151,7 @@ none_lies() {
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/complete")" -gt 100 ]
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "code that was written just now, without rules, is a guess by frame pointer" {
 	walk written
 	none_lies 7060 "take inner [anon] written $END"
@@ -174,7 +174,7 @@ libraries() {
 
 last_is_complete() { [[ "$(stacks "$1" | tail -n 1)" == *" | complete" ]]; }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "a library of the moment: no stack lies, and soon they are whole" {
 	libraries "$WORKLOADS/libwalks-near.so" 7080 100
 	none_lies 7080 "take libwalks-near.so rounds $END"
