@@ -8,8 +8,8 @@
  * TOGETHER: so many are asked for at once, 1 to 4096. DIR: answers are kept there.
  *
  * Standard output is that of `addr2line -a -f -i`: the address, then two lines a frame.
- * Standard error: "ms MS cpu_ms MS own_mb MB helper_mb MB kept N", then "end_ms MS cpu_ms MS": the whole
- *program's.
+ * Standard error: "ms MS cpu_ms MS own_mb MB helper_mb MB kept N", then "end_ms MS cpu_ms MS": the
+ *whole program's.
  */
 #include <elf.h>
 #include <errno.h>
@@ -207,8 +207,8 @@ int main(int argc, char **argv)
 	resolve(s, places, count, together);
 	ended = now_ms();
 	cpu = cpu_ms(getpid()) - cpu + of_helpers(s, cpu_ms);
-	fprintf(stderr, "ms %.1f cpu_ms %.1f own_mb %.1f helper_mb %.1f kept %" PRIu64 "\n", ended - begun, cpu,
-		peak_mb(getpid()), of_helpers(s, peak_mb), symbolizer_kept(s));
+	fprintf(stderr, "ms %.1f cpu_ms %.1f own_mb %.1f helper_mb %.1f kept %" PRIu64 "\n",
+		ended - begun, cpu, peak_mb(getpid()), of_helpers(s, peak_mb), symbolizer_kept(s));
 	for (size_t i = 0; i < count; i++)
 		tell(addresses[i], symbolizer_resolve(s, getpid(), places[i], false));
 	symbolizer_free(s);
