@@ -56,11 +56,11 @@ static __always_inline bool tell_stack(struct call *call, __u32 frames)
 		return true;
 	}
 	if (stacks_full) {
-		e->stack_id = call->walk.layout;
+		e->stack_id = call->walk.known_ns;
 		return false;
 	}
 	e->kind = WIRE_STACK;
-	e->wire_stack_layout = call->walk.layout;
+	e->wire_stack_layout = call->walk.known_ns;
 	e->stack_id = id;
 	bytes = sizeof(*e) + frames * sizeof(__u64);
 	told = !bpf_ringbuf_output(&events, e, bytes, BPF_RB_NO_WAKEUP);
@@ -68,7 +68,7 @@ static __always_inline bool tell_stack(struct call *call, __u32 frames)
 		stacks_full = true;
 	e->kind = kind;
 	e->size = size;
-	e->stack_id = told ? id : call->walk.layout;
+	e->stack_id = told ? id : call->walk.known_ns;
 	return told;
 }
 

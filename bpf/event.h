@@ -223,7 +223,7 @@ struct wire_event {
 /* A change of the level has one word to say. */
 #define wire_pressure_level size
 
-/* So has a stack: which of the process's layouts it was walked by (bpf/unwind.h), 0: none. */
+/* So has a stack: known_ns of the layout it was walked by (bpf/unwind.h), 0: none. */
 #define wire_stack_layout size
 
 _Static_assert(sizeof(struct wire_lane_key) == 40, "the wire has no hidden padding");

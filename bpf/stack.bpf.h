@@ -231,10 +231,10 @@ static __always_inline long step_by_rule(struct call *call, const struct unwind_
 		return end_walk(walk, WIRE_WHY_UNREADABLE);
 	if (!(frame.ret & TRAMPOLINE_MASK) && frame.ret)
 		frame.ret = replaced_address(cfa - 8, frame.ret);
-	if (!frame.ret) { /* so begin threads and coroutines without rules for their end */
-		walk->over = 1;
-		return END_WALK;
-	}
+	/* So may end a thread or a coroutine that is made by hand, but also a walk that went
+	 * astray. */
+	if (!frame.ret)
+		return end_walk(walk, WIRE_WHY_NO_MAPPING);
 	walk->pc = frame.ret;
 	walk->exact = 0;
 	walk->sp = cfa;
@@ -283,18 +283,20 @@ static __always_inline void walk_by_rules(struct call *call)
 	struct unwind_layout *layout = bpf_map_lookup_elem(&layouts, &tgid);
 	struct stack_steps steps = {call, layout};
 	struct stack_walk *walk = &call->walk;
+	__u64 serial;
 
 	if (!layout) {
 		walk->why = WIRE_WHY_NO_LAYOUT;
 		return;
 	}
-	walk->layout = *(volatile __u64 *)&layout->serial;
+	serial = *(volatile __u64 *)&layout->serial;
+	walk->known_ns = layout->known_ns;
 	bpf_loop(WIRE_MAX_FRAMES + 1, stack_step_by_rule, &steps, 0);
-	if (*(volatile __u64 *)&layout->serial == walk->layout)
+	if (*(volatile __u64 *)&layout->serial == serial)
 		return;
 	walk->depth = 0;
 	walk->over = walk->guessed = 0;
-	walk->layout = 0;
+	walk->known_ns = 0;
 	walk->why = WIRE_WHY_NO_LAYOUT;
 }
 
@@ -361,7 +363,7 @@ static __always_inline __u32 stack_walk(struct call *call, struct pt_regs *ctx, 
 	}
 	call->event.grade = walk_grade(walk);
 	call->event.why = walk->over ? WIRE_WHY_NONE : walk->why;
-	walk->hash ^= walk->layout << 8 ^ call->event.grade;
+	walk->hash ^= walk->known_ns << 8 ^ call->event.grade;
 	return walk->depth;
 }
 

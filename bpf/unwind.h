@@ -86,7 +86,8 @@ struct unwind_map {
 
 /* Sorted by address, without overlaps; a process has one, which is replaced as a whole. */
 struct unwind_layout {
-	__u64 serial; /* grows with every change of what any process has mapped; never 0 */
+	__u64 serial;   /* of no other layout, never 0 */
+	__u64 known_ns; /* all that was mapped until then is in it */
 	__u32 count;
 	__u32 reserved;
 	struct unwind_map maps[UNWIND_MAX_MAPS];

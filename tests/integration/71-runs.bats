@@ -271,3 +271,17 @@ same_state() (
 	[ "$status" -eq 0 ]
 	[ -s "$file" ]
 }
+
+@test "who does not want to wait for the last calls need not: one Ctrl-C, and the books" {
+	local lines
+	mkfifo "$BATS_TEST_TMPDIR/slow"
+	perl -ne 'select undef, undef, undef, 0.002 if $. % 10 == 0' <"$BATS_TEST_TMPDIR/slow" & # 5,000 lines a second
+	lines=$!
+	"$ALLOCTRACE" -v -d 1 --ring-size 64M -o "$BATS_TEST_TMPDIR/slow" -f json -- "$WORKLOADS/burst" 10000000 >"$BATS_TEST_TMPDIR/said" 2>"$SAID" &
+	tracer=$!
+	wait_for has_line 'the run is over' "$SAID"
+	kill -INT "$tracer"
+	wait "$tracer" || [ $? = 130 ]
+	grep -q 'interrupted while the last calls were read' "$SAID"
+	wait "$lines"
+}

@@ -176,7 +176,7 @@ static int attach_pids(struct run *r)
 		err = target_attach_process(&r->attacher, o->pids[i], is_scoped(r));
 		if (err)
 			return describe_error(err, r->attacher.why, "");
-		unwinder_update(&r->unwinder);
+		unwinder_update(&r->unwinder, 0, false);
 		if (o->pid_count <= AHEAD_TARGETS && !r->left_to_timers)
 			target_attach_ahead(&r->attacher, scope_of(r, o->pids[i]), NULL);
 	}
@@ -228,12 +228,12 @@ static const char *preload_of(char *const *argv)
 
 /* By the records of what it has mapped: /proc would be as good, and the records come nevertheless.
  */
-static void know_mappings(struct run *r, pid_t pid)
+static void know_mappings(struct run *r)
 {
-	if (r->timeline.watch)
-		timeline_advance(&r->timeline, timeline_now());
-	else
-		symbolizer_add_process(r->symbolizer, pid);
+	uint64_t now = timeline_now();
+
+	timeline_advance(&r->timeline, now);
+	unwinder_wait(&r->unwinder, now, TABLES_MS);
 }
 
 /* The last moment before the command runs: if there is nothing to trace, it does not. */
@@ -246,10 +246,8 @@ static int on_entered(void *context, pid_t pid)
 	if (!r->left_to_timers)
 		target_attach_ahead(&r->attacher, scope_of(r, pid), preload_of(r->options->argv));
 	/* It waits for us anyway: so its first stack is as good as its last. */
-	if (r->tables) {
-		know_mappings(r, pid);
-		unwinder_wait(&r->unwinder, TABLES_MS);
-	}
+	if (r->tables)
+		know_mappings(r);
 	return announce(r, whom);
 }
 

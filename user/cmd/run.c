@@ -95,7 +95,7 @@ static int drain(struct run *r)
 		timeline_settle(&r->timeline);
 		heap_settle_findings(&r->heap, before);
 	}
-	unwinder_update(&r->unwinder);
+	unwinder_update(&r->unwinder, before, more > 0);
 	return more;
 }
 
@@ -337,6 +337,16 @@ static int follow(struct run *r)
 	return 0;
 }
 
+/* Somebody does not want to wait for what is left to be read; who ended the run is not asked again.
+ */
+static bool is_interrupted(struct run *r)
+{
+	bool before = r->signals.stop;
+
+	signals_read(&r->signals);
+	return r->signals.stop && !before;
+}
+
 /*
  * Empties the ring for the last time, and gives calls that are under way a moment to return. The
  * clock says when that is over: to read all that has been added up may take seconds each time.
@@ -346,14 +356,18 @@ static void settle(struct run *r, struct report *report)
 	uint64_t end = timeline_now() + LAST_CALLS_NS, begun;
 
 	session_close_gate(r->session);
+	log_debug("the run is over; the last calls are read");
 	do {
 		begun = timeline_now();
-		while (drain(r) > 0)
-			;
+		while (!r->cut && drain(r) > 0)
+			r->cut = is_interrupted(r);
 		fill_report(r, report, true);
 		if (report->in_flight)
 			poll(NULL, 0, 1);
-	} while (report->in_flight && begun < end);
+	} while (report->in_flight && begun < end && !r->cut);
+	if (r->cut)
+		log_warn("interrupted while the last calls were read: those that are left are "
+			 "counted as not yet returned");
 }
 
 static int exit_code(const struct run *r, const struct report *report)

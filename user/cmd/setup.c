@@ -81,7 +81,8 @@ static void begin_unwinding(struct run *r)
 	struct layouts layouts;
 
 	session_layouts(r->session, &layouts);
-	if (r->tables)
+	/* Without records of what is mapped no stack could be vouched for. */
+	if (r->tables && r->timeline.watch)
 		unwinder_init(&r->unwinder, r->symbolizer, r->tables, &layouts);
 }
 

@@ -55,6 +55,7 @@ struct run {
 	uint64_t next_report_ns, next_progress_ns, next_sweep_ns;
 	bool progress_shown, silence_judged;
 	int unread;          /* why the last report lacks calls that were added up; 0: it has all */
+	bool cut;            /* the last calls were not waited for */
 	bool said;           /* why there will be no run */
 	bool left_to_timers; /* compare: the target times its pools itself, nothing else is probed
 			      */

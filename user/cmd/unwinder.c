@@ -14,6 +14,9 @@
  * put them off, nor they him. */
 #define TURN_MS 20
 
+#define LOOK_NS        5000000ULL /* between looks at what processes have mapped, and … */
+#define LOOK_PROCESSES 16         /* … of how many that is done */
+
 #define MAX_FILES     (1 << 16)
 #define MAX_PROCESSES (1 << 13) /* as the kernel side has room for */
 
@@ -30,8 +33,9 @@ struct unwinder_file {
 };
 
 struct unwinder_told {
-	uint64_t serial; /* of the layout that the kernel side has */
-	bool waits;      /* for rules of some file */
+	uint64_t hash;     /* of the layout that the kernel side has */
+	uint64_t known_ns; /* what had been mapped until then was looked at */
+	bool waits;        /* for rules of some file */
 };
 
 void unwinder_init(struct unwinder *u, struct symbolizer *symbolizer, struct tables *tables,
@@ -211,29 +215,73 @@ static bool add_mapping(struct unwinder *u, struct unwind_layout *layout,
 	return file && file->known;
 }
 
-static void tell_process(void *context, pid_t pid, uint64_t changed, const struct space *space)
+/* So that what is the same is not told again: with every layout all stacks get new numbers. */
+static uint64_t hash_of(const struct unwind_layout *layout)
+{
+	const uint64_t *words = (const uint64_t *)layout->maps;
+	uint64_t hash = layout->count;
+
+	for (size_t i = 0; i < layout->count * sizeof(layout->maps[0]) / sizeof(*words); i++) {
+		hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15;
+		hash ^= hash >> 32;
+	}
+	return hash;
+}
+
+static void tell_space(struct unwinder *u, pid_t pid, const struct space *space, uint64_t known_ns)
 {
 	static struct unwind_layout layout; /* too large for the stack */
-	struct unwinder *u = context;
+	uint64_t key = (uint64_t)pid, hash;
 	struct unwinder_told *told;
-	uint64_t key = (uint64_t)pid;
 	bool fresh;
 
-	told = table_find(&u->told, &key);
-	if (told && told->serial >= changed && !(told->waits && u->arrivals != u->arrivals_seen))
-		return;
 	told = table_insert(&u->told, &key, &fresh);
 	if (!told) {
 		u->refused++;
 		return;
 	}
 	layout.count = 0;
-	layout.serial = symbolizer_count_change(u->symbolizer);
-	*told = (struct unwinder_told){.serial = layout.serial};
+	told->waits = false;
 	for (size_t i = 0; i < space->count; i++)
 		told->waits |= !add_mapping(u, &layout, &space->at[i]);
+	told->known_ns = known_ns;
+	hash = hash_of(&layout);
+	/* A program may be executed anew at the same place: then the kernel side has forgotten it.
+	 */
+	if (!fresh && hash == told->hash && layouts_has(&u->layouts, pid))
+		return;
+	told->hash = hash;
+	layout.known_ns = known_ns;
+	layout.serial = ++u->serial;
 	if (layout.count && layouts_set(&u->layouts, pid, &layout))
 		u->refused++;
+}
+
+/* What it has mapped now; what is to be read before that is known may be much. */
+static void tell_present(struct unwinder *u, pid_t pid)
+{
+	struct space space;
+	uint64_t when_ns;
+
+	if (!symbolizer_look(u->symbolizer, pid, &space, &when_ns))
+		tell_space(u, pid, &space, when_ns);
+	space_fini(&space);
+}
+
+/* A process that is not told of, or whose mappings or rules have changed since. */
+static void tell_process(void *context, pid_t pid, uint64_t changed_ns, const struct space *space)
+{
+	struct unwinder *u = context;
+	uint64_t key = (uint64_t)pid;
+	const struct unwinder_told *told = table_find(&u->told, &key);
+
+	if (told && told->known_ns >= changed_ns &&
+	    !(told->waits && u->arrivals != u->arrivals_seen))
+		return;
+	if (u->lags)
+		tell_present(u, pid);
+	else
+		tell_space(u, pid, space, changed_ns > u->known_ns ? changed_ns : u->known_ns);
 }
 
 static bool forget_dead(const void *key, void *value, void *context)
@@ -241,6 +289,13 @@ static bool forget_dead(const void *key, void *value, void *context)
 	(void)value;
 	(void)context;
 	return !proc_exists((pid_t) * (const uint64_t *)key);
+}
+
+static bool look_again(const void *key, void *value, void *context)
+{
+	(void)value;
+	tell_present(context, (pid_t) * (const uint64_t *)key);
+	return false;
 }
 
 static void tell_all(struct unwinder *u)
@@ -254,6 +309,16 @@ static void tell_all(struct unwinder *u)
 	u->arrivals_seen = u->arrivals;
 }
 
+/* Who has more to read than he can learns late what has been mapped; of few processes he can look
+ * it up. */
+static void look_ahead(struct unwinder *u, uint64_t now_ns)
+{
+	if (!u->lags || now_ns < u->next_look_ns || u->told.count > LOOK_PROCESSES)
+		return;
+	u->next_look_ns = now_ns + LOOK_NS;
+	table_sweep(&u->told, look_again, u);
+}
+
 /* ---- */
 
 static void say_when_done(struct unwinder *u)
@@ -264,10 +329,13 @@ static void say_when_done(struct unwinder *u)
 	log_debug("the unwind rules of %" PRIu64 " files are in: %" PRIu64, u->arrivals, u->rules);
 }
 
-void unwinder_update(struct unwinder *u)
+void unwinder_update(struct unwinder *u, uint64_t known_ns, bool lags)
 {
 	if (!u->tables)
 		return;
+	u->known_ns = known_ns;
+	u->lags = lags;
+	look_ahead(u, known_ns);
 	tell_all(u);
 	if (tables_pending(u->tables))
 		tables_wait(u->tables, TURN_MS, take_rules, u);
@@ -275,10 +343,11 @@ void unwinder_update(struct unwinder *u)
 	say_when_done(u);
 }
 
-void unwinder_wait(struct unwinder *u, int ms)
+void unwinder_wait(struct unwinder *u, uint64_t known_ns, int ms)
 {
 	if (!u->tables)
 		return;
+	u->known_ns = known_ns;
 	tell_all(u);
 	tables_wait(u->tables, ms, take_rules, u);
 	tell_all(u);

@@ -13,7 +13,6 @@ _Static_assert((int)EVENT_STACK == (int)WIRE_STACK, "kinds travel unchanged");
 _Static_assert((int)EVENT_NR_GRADES == (int)WIRE_NR_GRADES, "grades travel unchanged");
 _Static_assert((int)EVENT_NR_WHYS == (int)WIRE_NR_WHYS, "reasons travel unchanged");
 _Static_assert((int)EVENT_WHY_CHANGED == (int)WIRE_WHY_CHANGED, "reasons travel unchanged");
-_Static_assert(EVENT_EXACT == WIRE_EXACT, "marks travel unchanged");
 _Static_assert((int)EVENT_COUNTS == (int)WIRE_COUNTS, "levels travel unchanged");
 _Static_assert((int)EVENT_NR_LEVELS <= (int)WIRE_PRESSURE_LEVEL, "a level fits into its word");
 _Static_assert((int)EVENT_ENTERED == (int)WIRE_ENTERED, "counters travel unchanged");

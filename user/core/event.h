@@ -190,7 +190,7 @@ void event_make_pressure(struct event *e, enum event_level level, uint64_t ts_ns
 
 /* A stack word is an address that a call returns to, but where a signal came: there it is the
  * address of the next instruction. */
-#define EVENT_EXACT (1ULL << 63)
+#define EVENT_EXACT (1ULL << 63) /* as on the wire */
 
 static inline uint64_t event_word_address(uint64_t word)
 {

@@ -46,3 +46,11 @@ int layouts_set(const struct layouts *l, pid_t pid, const struct unwind_layout *
 
 	return bpf_map_update_elem(l->layouts, &tgid, layout, BPF_ANY) ? -errno : 0;
 }
+
+bool layouts_has(const struct layouts *l, pid_t pid)
+{
+	static struct unwind_layout layout; /* too large for the stack */
+	uint32_t tgid = (uint32_t)pid;
+
+	return !bpf_map_lookup_elem(l->layouts, &tgid, &layout);
+}

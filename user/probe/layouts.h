@@ -6,6 +6,7 @@
 #ifndef ALLOCTRACE_PROBE_LAYOUTS_H
 #define ALLOCTRACE_PROBE_LAYOUTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -25,5 +26,8 @@ int layouts_add_piece(struct layouts *l, const struct unwind_piece *piece, uint3
 /* From now on the process's stacks are walked by this layout, which is not kept. -ENOSPC or -E2BIG:
  * too many processes. */
 int layouts_set(const struct layouts *l, pid_t pid, const struct unwind_layout *layout);
+
+/* Whether the kernel side has one of the process: it forgets that of a program that is replaced. */
+bool layouts_has(const struct layouts *l, pid_t pid);
 
 #endif

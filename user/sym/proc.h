@@ -16,6 +16,7 @@ struct proc_mapping {
 	uint64_t offset;     /* of `start` in the file, in bytes */
 	uint64_t inode;      /* 0: no file */
 	uint32_t dev_major, dev_minor;
+	uint64_t made_ns;    /* when, CLOCK_MONOTONIC; 0: not told */
 	uint64_t generation; /* of the inode, where a number may come again; 0: not told */
 	bool executable;
 	bool shared;      /* with other processes that map it; not told of mappings as they come */

@@ -22,7 +22,7 @@ struct process {
 	bool complete; /* the mappings were read, or are those of a parent that was complete */
 	bool ended;
 	uint64_t serial;  /* tells it from others that had the number */
-	uint64_t changed; /* the last change of its mappings */
+	uint64_t changed; /* when its mappings changed last, ns */
 	struct space space;
 	struct perfmap *perfmap; /* NULL: it has no generated code */
 	uint32_t perfmap_id;     /* for the cache; 0: none yet */

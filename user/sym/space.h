@@ -13,7 +13,7 @@ struct space_mapping {
 	uint64_t start, end; /* addresses; end is the first one outside */
 	uint64_t offset;     /* of `start` in the file */
 	struct module *module;
-	uint64_t since; /* the change with which it came, as the owner of the space counts them */
+	uint64_t since; /* when it came, CLOCK_MONOTONIC in ns, or any later time */
 };
 
 /* Sorted, without overlaps. All zero is an empty space. */
@@ -32,8 +32,8 @@ int space_insert(struct space *s, const struct space_mapping *m);
  */
 bool space_has(const struct space *s, const struct space_mapping *m);
 
-/* Mappings that were in `old` already keep the change with which they came; whether there were
- * others, or fewer than in `old`. */
+/* Mappings that were in `old` already keep the time at which they came; whether there were others,
+ * or fewer than in `old`. */
 bool space_inherit(struct space *s, const struct space *old);
 
 /* Makes `to`, an empty space, a copy of `from`. 0 or -ENOMEM with `to` empty. */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "sym/cache.h"
 #include "sym/module.h"
@@ -165,7 +166,7 @@ static int map_into(struct symbolizer *s, struct space *space, pid_t pid,
 		    const struct proc_mapping *m)
 {
 	struct space_mapping added = {
-		.start = m->start, .end = m->end, .offset = m->offset, .since = s->changes + 1};
+		.start = m->start, .end = m->end, .offset = m->offset, .since = m->made_ns};
 	bool lost = false;
 	int err = 0, inserted;
 
@@ -191,6 +192,7 @@ struct snapshot {
 	struct symbolizer *symbolizer;
 	struct space space;
 	pid_t pid;
+	uint64_t begun_ns;
 	bool any;       /* the process has memory */
 	bool generated; /* some of it is code without a file */
 };
@@ -198,25 +200,55 @@ struct snapshot {
 static int snapshot_mapping(const struct proc_mapping *m, void *ctx)
 {
 	struct snapshot *snapshot = ctx;
+	struct proc_mapping mapping = *m;
 	int err;
 
 	snapshot->any = true;
 	if (!m->executable)
 		return 0;
+	mapping.made_ns = snapshot->begun_ns;
 	snapshot->generated |= is_generated(m);
-	err = map_into(snapshot->symbolizer, &snapshot->space, snapshot->pid, m);
+	err = map_into(snapshot->symbolizer, &snapshot->space, snapshot->pid, &mapping);
 	/* A mapping too many is counted; the others are as good as before. */
 	return err == -ENOSPC ? 0 : err;
+}
+
+static uint64_t clock_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* Also on error there may be something in the space. */
+static int take_snapshot(struct snapshot *snapshot)
+{
+	int err;
+
+	snapshot->begun_ns = clock_now();
+	err = proc_each_mapping(snapshot->pid, snapshot_mapping, snapshot);
+	return !err && !snapshot->any ? -ESRCH : err;
+}
+
+int symbolizer_look(struct symbolizer *s, pid_t pid, struct space *space, uint64_t *when_ns)
+{
+	struct snapshot snapshot = {.symbolizer = s, .pid = pid};
+	int err = take_snapshot(&snapshot);
+
+	if (err)
+		space_fini(&snapshot.space);
+	*space = snapshot.space;
+	*when_ns = snapshot.begun_ns;
+	return err;
 }
 
 int symbolizer_refresh(struct symbolizer *s, pid_t pid)
 {
 	struct snapshot snapshot = {.symbolizer = s, .pid = pid};
 	struct process *p;
-	int err = proc_each_mapping(pid, snapshot_mapping, &snapshot);
+	int err = take_snapshot(&snapshot);
 
-	if (!err && !snapshot.any)
-		err = -ESRCH;
 	if (!err)
 		err = count_refused(s, processes_get(&s->processes, pid, &p));
 	if (err) {
@@ -224,7 +256,7 @@ int symbolizer_refresh(struct symbolizer *s, pid_t pid)
 		return err;
 	}
 	if (space_inherit(&snapshot.space, &p->space))
-		p->changed = s->changes;
+		p->changed = snapshot.begun_ns;
 	space_fini(&p->space);
 	p->space = snapshot.space;
 	p->complete = true;
@@ -246,14 +278,19 @@ int symbolizer_map(struct symbolizer *s, pid_t pid, const struct proc_mapping *m
 	struct process *p;
 	int err = count_refused(s, processes_get(&s->processes, pid, &p));
 	uint64_t before = s->changes;
+	struct proc_mapping mapping = *m;
 
 	if (err)
 		return err;
+	if (!mapping.made_ns)
+		mapping.made_ns = clock_now();
 	if (is_generated(m))
 		have_perfmap(s, p);
-	err = map_into(s, &p->space, pid, m);
+	err = map_into(s, &p->space, pid, &mapping);
 	if (s->changes != before)
-		p->changed = s->changes;
+		p->serial = processes_next_serial(&s->processes);
+	if (s->changes != before && mapping.made_ns > p->changed)
+		p->changed = mapping.made_ns;
 	return err;
 }
 
@@ -307,11 +344,6 @@ uint64_t symbolizer_changes(const struct symbolizer *s)
 	return s->changes;
 }
 
-uint64_t symbolizer_count_change(struct symbolizer *s)
-{
-	return ++s->changes;
-}
-
 void symbolizer_each_process(const struct symbolizer *s, symbolizer_process_fn fn, void *ctx)
 {
 	for (size_t i = 0; i < s->processes.count; i++) {
@@ -322,17 +354,17 @@ void symbolizer_each_process(const struct symbolizer *s, symbolizer_process_fn f
 	}
 }
 
-size_t symbolizer_unchanged(struct symbolizer *s, pid_t pid, uint64_t change,
+size_t symbolizer_unchanged(struct symbolizer *s, pid_t pid, uint64_t since_ns,
 			    const uint64_t *addresses, size_t count)
 {
 	const struct process *p = processes_find(&s->processes, pid);
 
-	if (!p || p->changed <= change)
+	if (!p || p->changed <= since_ns)
 		return count;
 	for (size_t i = 0; i < count; i++) {
 		const struct space_mapping *m = space_find(&p->space, addresses[i]);
 
-		if (m && m->since > change)
+		if (m && m->since > since_ns)
 			return i;
 	}
 	return count;
@@ -342,15 +374,11 @@ size_t symbolizer_unchanged(struct symbolizer *s, pid_t pid, uint64_t change,
 
 uint64_t symbolizer_serial(struct symbolizer *s, pid_t pid)
 {
-	struct process *p = processes_find(&s->processes, pid);
+	const struct process *p = processes_find(&s->processes, pid);
 	uint64_t readings = p && p->perfmap ? perfmap_readings(p->perfmap) : 0;
 
 	/* Names of generated code come and go as mappings do. */
-	if (p && readings != p->perfmap_readings)
-		p->changed = ++s->changes;
-	if (p)
-		p->perfmap_readings = readings;
-	return p ? p->serial << 32 ^ p->changed : 0; /* neither ever goes back */
+	return p ? p->serial ^ readings << 48 : 0;
 }
 
 struct sym_stack symbolizer_resolve(struct symbolizer *s, pid_t pid, uint64_t address,

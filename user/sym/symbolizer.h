@@ -106,22 +106,22 @@ void symbolizer_exit(struct symbolizer *s, pid_t pid);
 struct sym_stack symbolizer_resolve(struct symbolizer *s, pid_t pid, uint64_t address,
 				    bool is_return);
 
-/*
- * For those who follow what processes have mapped: changes are counted over all processes. The
- * second makes one up, so that its number is above all that have been and below all that come.
- */
+/* For those who follow what processes have mapped: grows with every change. */
 uint64_t symbolizer_changes(const struct symbolizer *s);
-uint64_t symbolizer_count_change(struct symbolizer *s);
 
-/* Tells each process that has not ended, the number of the last change in it, and its mappings,
- * a view for the time of the call. */
-typedef void (*symbolizer_process_fn)(void *ctx, pid_t pid, uint64_t changed,
+/* Tells each process that has not ended, when its mappings changed last (CLOCK_MONOTONIC in ns),
+ * and these, a view for the time of the call. */
+typedef void (*symbolizer_process_fn)(void *ctx, pid_t pid, uint64_t changed_ns,
 				      const struct space *space);
 void symbolizer_each_process(const struct symbolizer *s, symbolizer_process_fn fn, void *ctx);
 
-/* How many of the addresses, from the first on, lie in mappings that were there before the change
- * of that number and are still, or in none. All when the process is not known. */
-size_t symbolizer_unchanged(struct symbolizer *s, pid_t pid, uint64_t change,
+/* What the process has mapped now, whatever is known of it, and when that was begun to be read. The
+ * space is the caller's to release; empty on error. Errors as of symbolizer_add_process. */
+int symbolizer_look(struct symbolizer *s, pid_t pid, struct space *space, uint64_t *when_ns);
+
+/* How many of the addresses, from the first on, lie in mappings that were there at that time
+ * already, or in none. All when the process is not known. */
+size_t symbolizer_unchanged(struct symbolizer *s, pid_t pid, uint64_t since_ns,
 			    const uint64_t *addresses, size_t count);
 
 /* Changes whenever the answers for the process may: with what it has mapped, or when its number has
