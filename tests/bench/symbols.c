@@ -9,7 +9,7 @@
  *
  * Standard output is that of `addr2line -a -f -i`: the address, then two lines a frame.
  * Standard error: "ms MS cpu_ms MS own_mb MB helper_mb MB kept N", then "end_ms MS cpu_ms MS": the
- *whole program's.
+ * whole program's.
  */
 #include <elf.h>
 #include <errno.h>

@@ -118,11 +118,11 @@ copy_of() {
 	[ "${#id}" -eq 40 ]
 }
 
-# lines_of: "CALL LINE COUNT" of $program, traced; and as it tells itself.
+# lines_of OPTION…: "CALL LINE COUNT" of $program, traced; and as it tells itself.
 lines_of() {
 	SELF=$BATS_TEST_TMPDIR/held.out
 	start_held "$program" --wait 2
-	start_tracer -v -f json -p "$held"
+	start_tracer -v -f json "$@" -p "$held"
 	release_held
 	end_tracer
 	[ "$status" -eq 0 ]
@@ -134,7 +134,7 @@ lines_of() {
 	LC_ALL=C sort -o "$BATS_TEST_TMPDIR/told" "$BATS_TEST_TMPDIR/told"
 }
 has_lines() {
-	lines_of
+	lines_of "$@"
 	same "$BATS_TEST_TMPDIR/true" "$BATS_TEST_TMPDIR/told"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/told")" -gt 20 ]
 }
@@ -304,6 +304,24 @@ knows() {
 	local answers
 	answers=$(sed -n 's/.*the names of \([0-9]*\) addresses were kept.*/\1/p' "$SAID")
 	[ "${answers:-0}" -gt 20 ]
+}
+
+# It may have taken hold of the process that has read it. The program comes first in every question.
+@test "a debug file that others can write: nothing that is said after it is kept, about no file" {
+	local mode
+	know_nothing
+	copy_of
+	objcopy --add-gnu-debuglink="$debug" "$program"
+	for mode in 666 644; do
+		chmod "$mode" "$debug"
+		wait_for has_settled "$program"
+		wait_for has_settled "$debug"
+		has_lines -k
+		not grep -q 'were kept' "$SAID"
+		has_lines -k
+		[ "$mode" = 666 ] || knows
+		[ "$mode" != 666 ] || not grep -q 'were kept' "$SAID"
+	done
 }
 
 @test "debuginfod: what earlier runs have found holds as long as the servers have the same" {

@@ -11,7 +11,7 @@ PATIENCE=${PATIENCE:-120}
 # What is kept for later runs is kept here, and thrown away: no test has a cache of another run, or leaves one behind.
 # alloctrace wants a directory that is its own alone.
 export XDG_CACHE_HOME=${BATS_RUN_TMPDIR:?}/cache
-mkdir -p -m 700 "$XDG_CACHE_HOME"
+[ -d "$XDG_CACHE_HOME" ] || mkdir -m 700 "$XDG_CACHE_HOME"
 
 # know_nothing: alloctrace starts as on a machine where it has not run before.
 know_nothing() {
