@@ -4,7 +4,7 @@
 # shellcheck disable=SC2030,SC2031,SC2154 # every test is a subshell
 load helpers
 
-STOPS=${TRUTH_STOPS:-300}
+STOPS=${TRUTH_STOPS:-120}
 # All that both see; free has stacks like the others, and would take gdb as long as all of them.
 FAMILY=malloc,calloc,realloc,reallocarray,posix_memalign,aligned_alloc,memalign,valloc,pvalloc,mallocx,rallocx
 HERE=$BATS_TEST_DIRNAME
@@ -131,7 +131,7 @@ use_redis() {
 		eval "local t = {} for i = 1, 30 do t[i] = redis.call('get', 'a') .. i end return cjson.encode(t)" 0
 		xadd s 1-1 f 1
 		xrange s - +
-		config get *
+		config get maxmemory
 		pfadd p a b c
 		geoadd g 13.361389 38.115556 Palermo 15.087269 37.502669 Catania
 		geosearch g fromlonlat 15 37 byradius 200 km asc
