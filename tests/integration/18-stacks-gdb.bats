@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # The same calls in gdb and under alloctrace -k, frame for frame: programs as Debian ships them, C++ and Rust without frame
-# pointers, and walks.c. compare_stacks.py says what passes. TRUTH_STOPS=2000 compares so many stacks of each program (300).
+# pointers, and walks.c. compare_stacks.py says what passes. TRUTH_STOPS=2000 compares so many stacks of each program (120).
 # shellcheck disable=SC2030,SC2031,SC2154 # every test is a subshell
 load helpers
 
