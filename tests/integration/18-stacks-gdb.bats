@@ -112,7 +112,7 @@ both() {
 	use_redis "$socket" &
 	started+=($!)
 	alloctrace_tells "${server[@]}"
-	agree
+	TRUTH_VARIES=64 agree # its tables have a random seed, and it has timers
 }
 
 answers() { redis-cli -s "$1" ping >/dev/null 2>&1; }
