@@ -19,8 +19,8 @@
 #include "guard/confine.h"
 #include "guard/message.h"
 
-#define LINE_FD	   3  /* in the keeper: to alloctrace */
-#define WORKER_FD  4  /* in a worker: the same */
+#define LINE_FD    3 /* in the keeper: to alloctrace */
+#define WORKER_FD  4 /* in a worker: the same */
 #define MAX_PATH   4096
 #define FORK_TRIES 50 /* ten milliseconds apart */
 
@@ -199,4 +199,3 @@ void keeper_run(const struct helper_job *job, int line)
 	end_worker(worker);
 	_exit(EXIT_SUCCESS);
 }
-
