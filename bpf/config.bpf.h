@@ -58,11 +58,11 @@ __u8 calibration_phase;
 struct stack_walk {
 	__u64 pc; /* of the frame at hand: what it returns to, or with `exact` what comes next */
 	__u64 sp, fp;
-	__u64 awaited;  /* the word that the stack begins with; 0: it has begun */
-	__u64 hash;     /* of the words */
-	__u64 known_ns; /* of the layout by which it goes; 0: by none */
-	__u32 depth;    /* words in the stack */
-	__u32 hint;     /* where the last address was found in the layout */
+	__u64 awaited;          /* the word that the stack begins with; 0: it has begun */
+	__u64 hash, hash_below; /* of the words; of all but the last */
+	__u64 known_ns;         /* of the layout by which it goes; 0: by none */
+	__u32 depth;            /* words in the stack */
+	__u32 hint;             /* where the last address was found in the layout */
 	__u8 exact;
 	__u8 guessed;  /* a step was taken by frame pointer … */
 	__u8 doubtful; /* … the last one */

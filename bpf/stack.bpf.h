@@ -74,6 +74,12 @@ static __always_inline long end_walk(struct stack_walk *walk, __u8 why)
 	return END_WALK;
 }
 
+static __always_inline __u64 mix(__u64 hash)
+{
+	hash *= 0x9e3779b97f4a7c15ULL;
+	return hash ^ hash >> 29;
+}
+
 /* One word more, and the number of the stack with it; the words before the awaited one do not
  * count. */
 static __always_inline long add_word(struct call *call, __u64 word)
@@ -91,8 +97,8 @@ static __always_inline long add_word(struct call *call, __u64 word)
 		return end_walk(walk, WIRE_WHY_DEPTH);
 	call->stack[slot] = word;
 	walk->depth = slot + 1;
-	walk->hash = (walk->hash ^ word) * 0x9e3779b97f4a7c15ULL;
-	walk->hash ^= walk->hash >> 29;
+	walk->hash_below = walk->hash;
+	walk->hash = mix(walk->hash ^ word);
 	return 0;
 }
 
@@ -247,6 +253,7 @@ static __always_inline long end_without_map(struct stack_walk *walk)
 {
 	if (walk->doubtful && walk->depth > 1) {
 		walk->depth--;
+		walk->hash = walk->hash_below;
 		return end_walk(walk, WIRE_WHY_NO_INFO);
 	}
 	return end_walk(walk,
@@ -290,6 +297,11 @@ static __always_inline void walk_by_rules(struct call *call)
 		return;
 	}
 	serial = *(volatile __u64 *)&layout->serial;
+	/* Its memory may have become another process's before the number was read. */
+	if (bpf_map_lookup_elem(&layouts, &tgid) != layout) {
+		walk->why = WIRE_WHY_NO_LAYOUT;
+		return;
+	}
 	walk->known_ns = layout->known_ns;
 	bpf_loop(WIRE_MAX_FRAMES + 1, stack_step_by_rule, &steps, 0);
 	if (*(volatile __u64 *)&layout->serial == serial)
@@ -331,7 +343,8 @@ static __always_inline void walk_begin(struct call *call, struct pt_regs *ctx, _
 		.fp = PT_REGS_FP(ctx),
 		.awaited = caller,
 		.exact = inside,
-		.hash = config_stack_seed ^ call->event.tgid,
+		/* Mixed before the first word, or that could make up for another process. */
+		.hash = mix(mix(config_stack_seed) ^ call->event.tgid),
 	};
 	if (!inside || caller == PT_REGS_IP(ctx) + 1) /* the probe itself stands for it */
 		add_word(call, caller);

@@ -56,11 +56,20 @@ static __always_inline int layout_forks(struct task_struct *parent, struct task_
 {
 	__u32 from = parent->tgid, to = child->tgid;
 	struct unwind_layout *layout;
+	__u64 serial;
 
 	if (from == to)
 		return 0;
 	layout = bpf_map_lookup_elem(&layouts, &from);
-	if (!layout || bpf_map_update_elem(&layouts, &to, layout, BPF_ANY))
+	if (!layout) {
+		bpf_map_delete_elem(&layouts, &to);
+		return 0;
+	}
+	serial = *(volatile __u64 *)&layout->serial;
+	/* The parent's may be replaced while it is copied: then the copy is a mixture. */
+	if (bpf_map_update_elem(&layouts, &to, layout, BPF_ANY) ||
+	    bpf_map_lookup_elem(&layouts, &from) != layout ||
+	    *(volatile __u64 *)&layout->serial != serial)
 		bpf_map_delete_elem(&layouts, &to);
 	return 0;
 }

@@ -414,6 +414,11 @@ static void warn_nameless(const struct run *r)
 		log_warn("names are missing: %" PRIu64 " processes, %" PRIu64 " mappings, %" PRIu64
 			 " files and %" PRIu64 " addresses were beyond what is kept",
 			 lost.processes, lost.mappings, lost.files, lost.addresses);
+	if (r->unwinder.refused)
+		log_warn("stacks may be cut or guessed: %" PRIu64
+			 " times files or mappings were more "
+			 "than the kernel side keeps",
+			 r->unwinder.refused);
 	if (lost.deaths)
 		log_warn("names or lines are missing: %" PRIu64 " times the process that reads "
 			 "symbols died of a file, or a file took too long",

@@ -91,6 +91,8 @@ static void refresh_all(struct timeline *t, uint64_t lost)
 	log_warn("%" PRIu64 " records of mappings were lost; /proc is read again", lost);
 	t->lost += lost;
 	table_sweep(&t->family, refresh, t);
+	if (!t->has_family)
+		symbolizer_refresh_all(t->symbolizer);
 }
 
 /*
@@ -130,7 +132,8 @@ static void apply_exit(struct timeline *t, const struct watch_record *r)
 
 	if (t->on_exit)
 		t->on_exit(t->context, r->pid);
-	symbolizer_exit(t->symbolizer, r->pid);
+	if (!proc_live_thread(r->pid))
+		symbolizer_exit(t->symbolizer, r->pid);
 	table_insert(&t->exiting, &key, &fresh);
 }
 
@@ -142,6 +145,7 @@ static bool end_if_gone(const void *key, void *value, void *context)
 	(void)value;
 	if (proc_live_thread((pid_t)pid))
 		return false;
+	symbolizer_exit(t->symbolizer, (pid_t)pid);
 	heap_end_process(t->heap, (uint32_t)pid);
 	if (t->follow)
 		table_remove(&t->family, &pid);

@@ -33,8 +33,9 @@ struct unwinder_file {
 };
 
 struct unwinder_told {
-	uint64_t hash;     /* of the layout that the kernel side has */
-	uint64_t known_ns; /* what had been mapped until then was looked at */
+	uint64_t serial;   /* of the process, as the symbolizer has it */
+	uint64_t hash;     /* of the layout that the kernel side has … */
+	uint64_t known_ns; /* … and what had been mapped until then is in it */
 	bool waits;        /* for rules of some file */
 };
 
@@ -102,15 +103,19 @@ static struct unwinder_file *new_file(size_t pieces, bool known)
 /* What has not been asked for yet is; code that lies in no file has no rules. */
 static const struct unwinder_file *get_file(struct unwinder *u, const struct module *m)
 {
-	const struct unwinder_file *file = find_file(u, module_id(m));
-	bool readable = module_fd(m) >= 0;
+	static const struct unwinder_file none = {.known = true};
+	const struct unwinder_file *file;
 
+	if (module_fd(m) < 0)
+		return &none;
+	file = find_file(u, module_id(m));
 	if (file)
 		return file;
-	if (readable && tables_want(u->tables, module_id(m), module_fd(m)))
-		return NULL;
-	put_file(u, module_id(m), new_file(0, !readable));
-	return find_file(u, module_id(m));
+	put_file(u, module_id(m), new_file(0, false));
+	file = find_file(u, module_id(m));
+	if (!file) /* more than are kept */
+		return &none;
+	return tables_want(u->tables, module_id(m), module_fd(m)) ? NULL : file;
 }
 
 static void take_rules(void *context, uint32_t id, const struct unwind_rules *rules, uint64_t end)
@@ -228,7 +233,9 @@ static uint64_t hash_of(const struct unwind_layout *layout)
 	return hash;
 }
 
-static void tell_space(struct unwinder *u, pid_t pid, const struct space *space, uint64_t known_ns)
+/* `since_ns`: since when all of the space has been there. */
+static void tell_space(struct unwinder *u, pid_t pid, uint64_t serial, const struct space *space,
+		       uint64_t since_ns, uint64_t known_ns)
 {
 	static struct unwind_layout layout; /* too large for the stack */
 	uint64_t key = (uint64_t)pid, hash;
@@ -241,16 +248,17 @@ static void tell_space(struct unwinder *u, pid_t pid, const struct space *space,
 		return;
 	}
 	layout.count = 0;
+	told->serial = serial;
 	told->waits = false;
 	for (size_t i = 0; i < space->count; i++)
 		told->waits |= !add_mapping(u, &layout, &space->at[i]);
-	told->known_ns = known_ns;
 	hash = hash_of(&layout);
-	/* A program may be executed anew at the same place: then the kernel side has forgotten it.
-	 */
-	if (!fresh && hash == told->hash && layouts_has(&u->layouts, pid))
+	/* A program may be executed anew at one place: then the kernel side has forgotten it. */
+	if (!fresh && hash == told->hash && since_ns <= told->known_ns &&
+	    layouts_has(&u->layouts, pid))
 		return;
 	told->hash = hash;
+	told->known_ns = known_ns;
 	layout.known_ns = known_ns;
 	layout.serial = ++u->serial;
 	if (layout.count && layouts_set(&u->layouts, pid, &layout))
@@ -258,43 +266,59 @@ static void tell_space(struct unwinder *u, pid_t pid, const struct space *space,
 }
 
 /* What it has mapped now; what is to be read before that is known may be much. */
-static void tell_present(struct unwinder *u, pid_t pid)
+static void tell_present(struct unwinder *u, pid_t pid, uint64_t serial)
 {
 	struct space space;
 	uint64_t when_ns;
 
 	if (!symbolizer_look(u->symbolizer, pid, &space, &when_ns))
-		tell_space(u, pid, &space, when_ns);
+		tell_space(u, pid, serial, &space, 0, when_ns);
 	space_fini(&space);
 }
 
+static uint64_t newest(const struct space *space)
+{
+	uint64_t since = 0;
+
+	for (size_t i = 0; i < space->count; i++)
+		since = space->at[i].since > since ? space->at[i].since : since;
+	return since;
+}
+
 /* A process that is not told of, or whose mappings or rules have changed since. */
-static void tell_process(void *context, pid_t pid, uint64_t changed_ns, const struct space *space)
+static void tell_process(void *context, pid_t pid, uint64_t serial, uint64_t changed_ns,
+			 const struct space *space)
 {
 	struct unwinder *u = context;
 	uint64_t key = (uint64_t)pid;
 	const struct unwinder_told *told = table_find(&u->told, &key);
 
-	if (told && told->known_ns >= changed_ns &&
-	    !(told->waits && u->arrivals != u->arrivals_seen))
+	if (told && told->serial == serial && !(told->waits && u->arrivals != u->arrivals_seen))
 		return;
 	if (u->lags)
-		tell_present(u, pid);
+		tell_present(u, pid, serial);
 	else
-		tell_space(u, pid, space, changed_ns > u->known_ns ? changed_ns : u->known_ns);
+		tell_space(u, pid, serial, space, newest(space),
+			   changed_ns > u->known_ns ? changed_ns : u->known_ns);
 }
 
 static bool forget_dead(const void *key, void *value, void *context)
 {
+	const struct unwinder *u = context;
+	pid_t pid = (pid_t) * (const uint64_t *)key;
+
 	(void)value;
-	(void)context;
-	return !proc_exists((pid_t) * (const uint64_t *)key);
+	if (proc_exists(pid))
+		return false;
+	layouts_drop(&u->layouts, pid);
+	return true;
 }
 
 static bool look_again(const void *key, void *value, void *context)
 {
-	(void)value;
-	tell_present(context, (pid_t) * (const uint64_t *)key);
+	const struct unwinder_told *told = value;
+
+	tell_present(context, (pid_t) * (const uint64_t *)key, told->serial);
 	return false;
 }
 
@@ -303,7 +327,7 @@ static void tell_all(struct unwinder *u)
 	if (u->seen == symbolizer_changes(u->symbolizer) && u->arrivals_seen == u->arrivals)
 		return;
 	if (u->told.count > MAX_PROCESSES / 2)
-		table_sweep(&u->told, forget_dead, NULL);
+		table_sweep(&u->told, forget_dead, u);
 	symbolizer_each_process(u->symbolizer, tell_process, u);
 	u->seen = symbolizer_changes(u->symbolizer);
 	u->arrivals_seen = u->arrivals;

@@ -25,7 +25,8 @@ int layouts_add_piece(struct layouts *l, const struct unwind_piece *piece, uint3
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP);
 	int map, err;
 
-	if (l->used >= UNWIND_MAX_TABLES)
+	if (l->used >= UNWIND_MAX_TABLES ||
+	    l->blocks + piece->block_count > LAYOUTS_MAX_BYTES / sizeof(struct unwind_block))
 		return -ENOSPC;
 	map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "unwind_piece", sizeof(uint32_t),
 			     sizeof(struct unwind_block), piece->block_count, &options);
@@ -35,9 +36,11 @@ int layouts_add_piece(struct layouts *l, const struct unwind_piece *piece, uint3
 	if (!err && bpf_map_update_elem(l->tables, &l->used, &map, BPF_ANY))
 		err = -errno;
 	close(map); /* the outer map holds it */
-	if (!err)
-		*table = l->used++;
-	return err;
+	if (err)
+		return err;
+	*table = l->used++;
+	l->blocks += piece->block_count;
+	return 0;
 }
 
 int layouts_set(const struct layouts *l, pid_t pid, const struct unwind_layout *layout)
@@ -45,6 +48,13 @@ int layouts_set(const struct layouts *l, pid_t pid, const struct unwind_layout *
 	uint32_t tgid = (uint32_t)pid;
 
 	return bpf_map_update_elem(l->layouts, &tgid, layout, BPF_ANY) ? -errno : 0;
+}
+
+void layouts_drop(const struct layouts *l, pid_t pid)
+{
+	uint32_t tgid = (uint32_t)pid;
+
+	bpf_map_delete_elem(l->layouts, &tgid);
 }
 
 bool layouts_has(const struct layouts *l, pid_t pid)

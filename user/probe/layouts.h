@@ -12,9 +12,12 @@
 
 #include "core/unwind.h"
 
+#define LAYOUTS_MAX_BYTES (256ULL << 20) /* of all pieces */
+
 struct layouts {
 	int tables, layouts; /* descriptors of the maps, borrowed */
-	uint32_t used;       /* pieces so far */
+	uint32_t used;       /* pieces so far … */
+	uint64_t blocks;     /* … and what is in them */
 };
 
 void layouts_init(struct layouts *l, int tables, int layouts);
@@ -26,6 +29,9 @@ int layouts_add_piece(struct layouts *l, const struct unwind_piece *piece, uint3
 /* From now on the process's stacks are walked by this layout, which is not kept. -ENOSPC or -E2BIG:
  * too many processes. */
 int layouts_set(const struct layouts *l, pid_t pid, const struct unwind_layout *layout);
+
+/* The process is there no more. */
+void layouts_drop(const struct layouts *l, pid_t pid);
 
 /* Whether the kernel side has one of the process: it forgets that of a program that is replaced. */
 bool layouts_has(const struct layouts *l, pid_t pid);

@@ -237,8 +237,11 @@ static void add_lost(struct watch *w, const uint64_t *id_and_lost)
 {
 	struct watch_record *r = add_record(w, WATCH_LOST);
 
-	if (r)
-		r->lost = id_and_lost[1];
+	if (!r)
+		return;
+	/* Behind all that was not lost: what is read anew because of it is younger. */
+	r->ts_ns = UINT64_MAX;
+	r->lost = id_and_lost[1];
 }
 
 static void take(struct watch *w, const struct perf_event_header *header)

@@ -17,7 +17,7 @@ enum watch_kind { WATCH_MAP, WATCH_EXEC, WATCH_FORK, WATCH_EXIT, WATCH_LOST };
 
 struct watch_record {
 	enum watch_kind kind;
-	uint64_t ts_ns;              /* CLOCK_MONOTONIC; 0 for WATCH_LOST */
+	uint64_t ts_ns;              /* CLOCK_MONOTONIC; WATCH_LOST: behind all others */
 	pid_t pid;                   /* the process; WATCH_LOST: 0 */
 	pid_t parent;                /* WATCH_FORK */
 	struct proc_mapping mapping; /* WATCH_MAP */

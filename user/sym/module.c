@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "sym/answers.h"
+#include "guard/owner.h"
 #include "sym/reader.h"
 #include "sym/store.h"
 
@@ -29,6 +30,7 @@ struct module {
 	uint64_t waited_ms;
 	bool plain;    /* the helper has died of its debug information … */
 	bool nameless; /* … or of it as a whole */
+	struct owner owner;
 	uint64_t size; /* of the file */
 	unsigned char build_id[IMAGE_MAX_BUILD_ID];
 	size_t build_id_length;
@@ -51,15 +53,18 @@ static void note_wanted(void *context, const char *path, int fd)
 
 static struct reader_file file_of(struct module *m)
 {
-	return (struct reader_file){m->id, m->path, note_wanted, m};
+	return (struct reader_file){m->id, m->path, m->owner.known ? m->owner.uid : (uid_t)-1,
+				    note_wanted, m};
 }
 
 static int open_file(struct module *m)
 {
-	const struct reader_file file = file_of(m);
 	struct image_facts facts;
+	struct reader_file file;
 	size_t bytes;
 
+	m->owner = owner_of(m->fd);
+	file = file_of(m);
 	if (reader_open(m->reader, &file, m->fd, false, &facts))
 		m->nameless = true;
 	m->size = facts.size;
@@ -169,7 +174,8 @@ bool module_is_same(const struct module *a, const struct module *b)
 {
 	return a->build_id_length && a->build_id_length == b->build_id_length &&
 	       !memcmp(a->build_id, b->build_id, a->build_id_length) && a->path == b->path &&
-	       a->size == b->size;
+	       a->size == b->size && a->owner.known && b->owner.known &&
+	       a->owner.uid == b->owner.uid;
 }
 
 bool module_address(const struct module *m, uint64_t offset, uint64_t *address)

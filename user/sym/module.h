@@ -42,7 +42,8 @@ bool module_is_open(const struct module *m);     /* holds a file, ELF or not */
 /* The file, borrowed; -1: none is open. */
 int module_fd(const struct module *m);
 
-/* Both hold the same program: equal build-ids, paths and sizes. False for files without one. */
+/* Both hold the same program: equal build-ids, paths and sizes, of one owner, whom nobody helps to
+ * write. False for files without a build-id. */
 bool module_is_same(const struct module *a, const struct module *b);
 
 /* The ELF address of an offset in the file, by the program headers; false when none covers it. */

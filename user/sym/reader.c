@@ -195,6 +195,13 @@ static int open_fetched(struct reader *r, uint64_t id, bool counts)
 	return -1;
 }
 
+/* Beside a file may lie what somebody else has put there, and a path may be another's in another
+ * mount namespace: its owner's debug file it is, or root's or ours. */
+static bool is_whose(const struct reader_file *file, const struct stat *st)
+{
+	return !st->st_uid || st->st_uid == geteuid() || st->st_uid == file->uid;
+}
+
 static int open_debug(struct reader *r, const struct reader_file *file, const char *path,
 		      bool counts)
 {
@@ -205,6 +212,10 @@ static int open_debug(struct reader *r, const struct reader_file *file, const ch
 		fd = open_fetched(r, file->id, counts);
 	else if (is_harmless(file->path, path))
 		fd = regular_open(path, &st);
+	if (fd >= 0 && strcmp(path, READING_FETCH) && !is_whose(file, &st)) {
+		close(fd);
+		return -1;
+	}
 	if (fd < 0 || is_elf(fd))
 		return fd < 0 ? -1 : fd;
 	close(fd);

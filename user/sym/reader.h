@@ -19,6 +19,7 @@ struct reader;
 struct reader_file {
 	uint32_t id;
 	const char *path; /* it was opened with */
+	uid_t uid;        /* whose it is; (uid_t)-1: not known */
 	/* Told of every debug file that the process wants for it, and gets; -1: none. May be NULL.
 	 */
 	void (*wanted)(void *context, const char *path, int fd);

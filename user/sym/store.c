@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
@@ -149,6 +150,14 @@ static void find_records(struct store *s, off_t size)
 	}
 }
 
+/* A smaller limit would end us by a signal. */
+static bool may_be_large(void)
+{
+	struct rlimit limit;
+
+	return !getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur >= STORE_MAX_BYTES;
+}
+
 struct store *store_open(int dir)
 {
 	struct store *s = calloc(1, sizeof(*s));
@@ -164,8 +173,10 @@ struct store *store_open(int dir)
 		store_close(s);
 		return NULL;
 	}
-	s->writes = !flock(s->fd, LOCK_EX | LOCK_NB);
-	find_records(s, st.st_size);
+	s->writes = may_be_large() && !flock(s->fd, LOCK_EX | LOCK_NB);
+	/* Another one may have written until just now. */
+	if (!fstat(s->fd, &st))
+		find_records(s, st.st_size);
 	return s;
 }
 

@@ -323,6 +323,7 @@ int symbolizer_fork(struct symbolizer *s, pid_t parent, pid_t child)
 		return err;
 	}
 	to->complete = from->complete;
+	s->changes++; /* there is one more to be told of */
 	to->changed = from->changed;
 	if (from->perfmap)
 		to->perfmap = perfmap_new(child, &s->jit_room, from->perfmap);
@@ -344,13 +345,21 @@ uint64_t symbolizer_changes(const struct symbolizer *s)
 	return s->changes;
 }
 
+void symbolizer_refresh_all(struct symbolizer *s)
+{
+	for (size_t i = 0; i < s->processes.count; i++) {
+		if (!s->processes.at[i]->ended)
+			symbolizer_refresh(s, s->processes.at[i]->pid);
+	}
+}
+
 void symbolizer_each_process(const struct symbolizer *s, symbolizer_process_fn fn, void *ctx)
 {
 	for (size_t i = 0; i < s->processes.count; i++) {
 		const struct process *p = s->processes.at[i];
 
 		if (!p->ended)
-			fn(ctx, p->pid, p->changed, &p->space);
+			fn(ctx, p->pid, p->serial, p->changed, &p->space);
 	}
 }
 

@@ -76,6 +76,10 @@ int symbolizer_add_process(struct symbolizer *s, pid_t pid);
 /* The same, but reads the mappings again in any case, for callers that are not told of new ones. */
 int symbolizer_refresh(struct symbolizer *s, pid_t pid);
 
+/* The same for every process that is known and has not ended; one that cannot be read keeps what
+ * was known of it. */
+void symbolizer_refresh_all(struct symbolizer *s);
+
 /*
  * The process has a new mapping, which replaces what it overlaps; one that is not executable only
  * clears its place. The file is opened before the call returns, if it can be. `m` is not kept.
@@ -109,9 +113,10 @@ struct sym_stack symbolizer_resolve(struct symbolizer *s, pid_t pid, uint64_t ad
 /* For those who follow what processes have mapped: grows with every change. */
 uint64_t symbolizer_changes(const struct symbolizer *s);
 
-/* Tells each process that has not ended, when its mappings changed last (CLOCK_MONOTONIC in ns),
- * and these, a view for the time of the call. */
-typedef void (*symbolizer_process_fn)(void *ctx, pid_t pid, uint64_t changed_ns,
+/* Tells each process that has not ended, a number that is another one after each change and for
+ * each process, when its mappings changed last (CLOCK_MONOTONIC in ns), and these, a view for the
+ * time of the call. */
+typedef void (*symbolizer_process_fn)(void *ctx, pid_t pid, uint64_t serial, uint64_t changed_ns,
 				      const struct space *space);
 void symbolizer_each_process(const struct symbolizer *s, symbolizer_process_fn fn, void *ctx);
 
