@@ -183,10 +183,8 @@ static void test_processes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_what_was_there),
-		cmocka_unit_test(test_what_comes),
-		cmocka_unit_test(test_read_again),
-		cmocka_unit_test(test_look),
+		cmocka_unit_test(test_what_was_there), cmocka_unit_test(test_what_comes),
+		cmocka_unit_test(test_read_again),     cmocka_unit_test(test_look),
 		cmocka_unit_test(test_processes),
 	};
 

@@ -197,25 +197,26 @@ static int open_fetched(struct reader *r, uint64_t id, bool counts)
 
 /* Beside a file may lie what somebody else has put there, and a path may be another's in another
  * mount namespace: its owner's debug file it is, or root's or ours. */
-static bool is_whose(const struct reader_file *file, const struct stat *st)
+static int open_here(const struct reader_file *file, const char *path)
 {
-	return !st->st_uid || st->st_uid == geteuid() || st->st_uid == file->uid;
+	struct stat st = {0};
+	int fd = regular_open(path, &st);
+
+	if (fd < 0 || !st.st_uid || st.st_uid == geteuid() || st.st_uid == file->uid)
+		return fd;
+	close(fd);
+	return -1;
 }
 
 static int open_debug(struct reader *r, const struct reader_file *file, const char *path,
 		      bool counts)
 {
-	struct stat st;
 	int fd = -1;
 
 	if (!strcmp(path, READING_FETCH))
 		fd = open_fetched(r, file->id, counts);
 	else if (is_harmless(file->path, path))
-		fd = regular_open(path, &st);
-	if (fd >= 0 && strcmp(path, READING_FETCH) && !is_whose(file, &st)) {
-		close(fd);
-		return -1;
-	}
+		fd = open_here(file, path);
 	if (fd < 0 || is_elf(fd))
 		return fd < 0 ? -1 : fd;
 	close(fd);
