@@ -5,7 +5,7 @@
 # shellcheck disable=SC2030,SC2031,SC2153,SC2154 # every test is a subshell; held, tracer and status are the helpers'
 load helpers
 
-# Smaller where the CPU is emulated.
+# Smaller where the CPU is emulated; KILLS=100 takes two minutes more.
 KILLS=${KILLS:-30}
 STALL=${STALL:-10}       # seconds for which the reader of the ring is stopped
 RING=${RING:-16M}        # which is full then
