@@ -120,7 +120,8 @@ answers() { redis-cli -s "$1" ping >/dev/null 2>&1; }
 # Commands of many kinds, once it listens, and the last is to go.
 use_redis() {
 	wait_for answers "$1"
-	redis-cli -s "$1" <<-'EOT'
+	# One by one: a session begins by asking for a table whose order is another one each time.
+	xargs -L1 redis-cli -s "$1" <<-'EOT'
 		set a 1
 		incr a
 		rpush l a b c d e f g h
