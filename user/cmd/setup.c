@@ -86,11 +86,10 @@ static void begin_unwinding(struct run *r)
 		unwinder_init(&r->unwinder, r->symbolizer, r->tables, &layouts);
 }
 
-/* Everything that needs no target: on error nothing has been attached, and nothing started. */
-static int prepare(struct run *r)
+/* What the options ask of the kernel side. */
+static struct session_config config_of(struct options *o)
 {
-	const struct options *o = r->options;
-	struct session_config config = {
+	return (struct session_config){
 		.ring_size = o->ring_size,
 		.max_stack = o->stacks && o->unwind != OPTIONS_UNWIND_NONE
 				     ? (unsigned int)o->max_stack + 1
@@ -107,12 +106,19 @@ static int prepare(struct run *r)
 		.slices = !strcmp(o->command, "compare"),
 		.why = o->why,
 		.timers = !strcmp(o->command, "compare") && (o->argv || o->pid_count),
-		.functions = &r->options->functions,
+		.functions = &o->functions,
 		.comm = o->comm,
 		.by_uid = o->by_uid,
 		.uid = o->uid,
 		.by_cgroup = o->cgroup,
 	};
+}
+
+/* Everything that needs no target: on error nothing has been attached, and nothing started. */
+static int prepare(struct run *r)
+{
+	const struct options *o = r->options;
+	struct session_config config = config_of(r->options);
 	char why[256], hint[256];
 	int err;
 
