@@ -85,10 +85,10 @@ static void test_exact(void **state)
 
 	(void)state;
 	assert_int_equal(EVENT_EXACT, 1ULL << 63);
-	assert_int_equal(event_frame_address(&e, 0), 0x401000);
-	assert_int_equal(event_frame_address(&e, 1), 0x402000);
-	assert_true(event_frame_is_return(&e, 0));
-	assert_false(event_frame_is_return(&e, 1));
+	assert_int_equal(event_word_address(e.stack[0]), 0x401000);
+	assert_int_equal(event_word_address(e.stack[1]), 0x402000);
+	assert_true(event_word_is_return(e.stack[0]));
+	assert_false(event_word_is_return(e.stack[1]));
 	assert_int_equal(event_word_address(e.stack[1]), 0x402000);
 	assert_true(event_word_is_return(0x7fffffffffffffff));
 	assert_false(event_word_is_return(EVENT_EXACT));

@@ -75,7 +75,9 @@ static const struct unwinder_file *find_file(const struct unwinder *u, uint32_t 
 	return slot ? *slot : NULL;
 }
 
-static void put_file(struct unwinder *u, uint32_t id, struct unwinder_file *file)
+/* Keeps the file, which may be NULL for want of memory; what is kept of it, or NULL. */
+static const struct unwinder_file *put_file(struct unwinder *u, uint32_t id,
+					    struct unwinder_file *file)
 {
 	uint64_t key = id;
 	bool fresh;
@@ -84,11 +86,12 @@ static void put_file(struct unwinder *u, uint32_t id, struct unwinder_file *file
 	if (!slot) {
 		u->refused++;
 		free(file);
-		return;
+		return NULL;
 	}
 	if (!fresh)
 		free(*slot);
 	*slot = file;
+	return file;
 }
 
 static struct unwinder_file *new_file(size_t pieces, bool known)
@@ -111,8 +114,7 @@ static const struct unwinder_file *get_file(struct unwinder *u, const struct mod
 	file = find_file(u, module_id(m));
 	if (file)
 		return file;
-	put_file(u, module_id(m), new_file(0, false));
-	file = find_file(u, module_id(m));
+	file = put_file(u, module_id(m), new_file(0, false));
 	if (!file) /* more than are kept */
 		return &none;
 	return tables_want(u->tables, module_id(m), module_fd(m)) ? NULL : file;
@@ -353,6 +355,16 @@ static void say_when_done(struct unwinder *u)
 	log_debug("the unwind rules of %" PRIu64 " files are in: %" PRIu64, u->arrivals, u->rules);
 }
 
+/* Rules that come in the meantime make processes be told anew. */
+static void take_turn(struct unwinder *u, int ms)
+{
+	tell_all(u);
+	if (tables_pending(u->tables))
+		tables_wait(u->tables, ms, take_rules, u);
+	tell_all(u);
+	say_when_done(u);
+}
+
 void unwinder_update(struct unwinder *u, uint64_t known_ns, bool lags)
 {
 	if (!u->tables)
@@ -360,11 +372,7 @@ void unwinder_update(struct unwinder *u, uint64_t known_ns, bool lags)
 	u->known_ns = known_ns;
 	u->lags = lags;
 	look_ahead(u, known_ns);
-	tell_all(u);
-	if (tables_pending(u->tables))
-		tables_wait(u->tables, TURN_MS, take_rules, u);
-	tell_all(u);
-	say_when_done(u);
+	take_turn(u, TURN_MS);
 }
 
 void unwinder_wait(struct unwinder *u, uint64_t known_ns, int ms)
@@ -372,10 +380,7 @@ void unwinder_wait(struct unwinder *u, uint64_t known_ns, int ms)
 	if (!u->tables)
 		return;
 	u->known_ns = known_ns;
-	tell_all(u);
-	tables_wait(u->tables, ms, take_rules, u);
-	tell_all(u);
-	say_when_done(u);
+	take_turn(u, ms);
 }
 
 int unwinder_fd(const struct unwinder *u)
@@ -385,14 +390,11 @@ int unwinder_fd(const struct unwinder *u)
 
 void unwinder_judge(const struct unwinder *u, struct event *e)
 {
-	uint64_t addresses[EVENT_MAX_FRAMES];
 	size_t good;
 
 	if (!u->tables || !e->layout)
 		return;
-	for (unsigned int i = 0; i < e->frames; i++)
-		addresses[i] = event_frame_address(e, i) - event_frame_is_return(e, i);
-	good = symbolizer_unchanged(u->symbolizer, (pid_t)e->pid, e->layout, addresses, e->frames);
+	good = symbolizer_unchanged(u->symbolizer, (pid_t)e->pid, e->layout, e->stack, e->frames);
 	/* The first one that is not good is itself an address that was found by good ones; how it
 	 * went on from there was not, even if it did not go on. */
 	if (good < e->frames)

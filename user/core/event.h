@@ -202,16 +202,6 @@ static inline bool event_word_is_return(uint64_t word)
 	return !(word & EVENT_EXACT);
 }
 
-static inline uint64_t event_frame_address(const struct event *e, unsigned int i)
-{
-	return event_word_address(e->stack[i]);
-}
-
-static inline bool event_frame_is_return(const struct event *e, unsigned int i)
-{
-	return event_word_is_return(e->stack[i]);
-}
-
 /* When the operation had ended, and when it began, in the same clock as ts_ns. */
 uint64_t event_end_ns(const struct event *e);
 uint64_t event_begin_ns(const struct event *e);

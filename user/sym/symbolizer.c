@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/event.h"
 #include "sym/cache.h"
 #include "sym/module.h"
 #include "sym/modules.h"
@@ -364,14 +365,16 @@ void symbolizer_each_process(const struct symbolizer *s, symbolizer_process_fn f
 }
 
 size_t symbolizer_unchanged(struct symbolizer *s, pid_t pid, uint64_t since_ns,
-			    const uint64_t *addresses, size_t count)
+			    const uint64_t *words, size_t count)
 {
 	const struct process *p = processes_find(&s->processes, pid);
 
 	if (!p || p->changed <= since_ns)
 		return count;
 	for (size_t i = 0; i < count; i++) {
-		const struct space_mapping *m = space_find(&p->space, addresses[i]);
+		/* A call lies before what it returns to. */
+		uint64_t at = event_word_address(words[i]) - event_word_is_return(words[i]);
+		const struct space_mapping *m = space_find(&p->space, at);
 
 		if (m && m->since > since_ns)
 			return i;

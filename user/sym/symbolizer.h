@@ -124,10 +124,10 @@ void symbolizer_each_process(const struct symbolizer *s, symbolizer_process_fn f
  * space is the caller's to release; empty on error. Errors as of symbolizer_add_process. */
 int symbolizer_look(struct symbolizer *s, pid_t pid, struct space *space, uint64_t *when_ns);
 
-/* How many of the addresses, from the first on, lie in mappings that were there at that time
- * already, or in none. All when the process is not known. */
+/* How many words of a stack (as for symbolizer_prepare), from the first on, lie in mappings that
+ * were there at that time already, or in none. All when the process is not known. */
 size_t symbolizer_unchanged(struct symbolizer *s, pid_t pid, uint64_t since_ns,
-			    const uint64_t *addresses, size_t count);
+			    const uint64_t *words, size_t count);
 
 /* Changes whenever the answers for the process may: with what it has mapped, or when its number has
  * passed to another one. 0: it is not known. */
