@@ -189,6 +189,13 @@ static void apply_until(struct timeline *t, uint64_t ts_ns)
 	}
 }
 
+static void read_pending(struct timeline *t)
+{
+	ssize_t n = t->watch ? watch_read(t->watch, &t->pending) : 0;
+
+	t->pending_count = n > 0 ? (size_t)n : 0;
+}
+
 /*
  * A record made before an event is in its ring when the event is in its own. So it is enough to
  * read the records again when an event is younger than the last reading; all that was pending from
@@ -196,15 +203,11 @@ static void apply_until(struct timeline *t, uint64_t ts_ns)
  */
 void timeline_advance(struct timeline *t, uint64_t ts_ns)
 {
-	if (!t->watch)
-		return;
 	if (ts_ns > t->horizon_ns) {
-		ssize_t n;
-
 		apply_until(t, UINT64_MAX);
 		t->horizon_ns = timeline_now();
-		n = watch_read(t->watch, &t->pending);
-		t->pending_count = n > 0 ? (size_t)n : 0;
+		symbolizer_advance(t->symbolizer);
+		read_pending(t);
 	}
 	apply_until(t, ts_ns);
 }

@@ -5,6 +5,9 @@
  *   last lines are found when the process has ended, and nobody can lead elsewhere by then.
  * - It is looked at before it is opened (regular.h has the reasons), and not through a link: the
  *   path is in a directory where anybody may put anything.
+ * - It is looked at once a moment (perfmap_new), and only when somebody asks for a name: the
+ *   compiler writes a line before it calls the code, so a look after a call finds its name, however
+ *   short a time the code has been there.
  * - What was read stays when the file goes. One that is shorter than before, or another file, is
  *   read from its beginning, and what was known is forgotten.
  */
@@ -16,12 +19,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MAX_FILE   (64u << 20)     /* bytes that are read of one file */
 #define MAX_READ   (4u * MAX_FILE) /* and of all that a process has put there, one after another */
-#define INTERVAL   100             /* ms between two looks */
 #define MAX_PARENT 8               /* forks whose names are still looked at */
 
 struct perfmap {
@@ -30,7 +31,8 @@ struct perfmap {
 	int directory; /* -1: the process has ended, or cannot be looked into */
 	char name[32]; /* of the file */
 	uid_t owner;   /* whom the process runs as */
-	uint64_t next_ms;
+	const uint64_t *moment; /* what it is now … */
+	uint64_t looked;        /* … and was at the last look */
 	dev_t device;
 	ino_t inode;
 	uint64_t taken, total; /* bytes read of this file, of all */
@@ -72,7 +74,8 @@ static int depth(const struct perfmap *m)
 	return m ? 1 + depth(m->parent) : 0;
 }
 
-struct perfmap *perfmap_new(pid_t pid, struct jit_room *room, struct perfmap *parent)
+struct perfmap *perfmap_new(pid_t pid, struct jit_room *room, const uint64_t *moment,
+			    struct perfmap *parent)
 {
 	struct perfmap *m = calloc(1, sizeof(*m));
 	char path[64];
@@ -83,6 +86,8 @@ struct perfmap *perfmap_new(pid_t pid, struct jit_room *room, struct perfmap *pa
 	m->users = 1;
 	m->pid = pid;
 	m->jit.room = room;
+	m->moment = moment;
+	m->looked = *moment - 1;
 	m->parent = depth(parent) < MAX_PARENT ? perfmap_ref(parent) : NULL;
 	m->directory = -1;
 	if (!read_status(pid, &m->owner, &inside))
@@ -182,28 +187,20 @@ void perfmap_end(struct perfmap *m)
 	let_go(m);
 }
 
-static uint64_t now_ms(void)
+static void look_once(struct perfmap *m)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
-static void look_at_times(struct perfmap *m, uint64_t now)
-{
-	if (m->directory < 0 || now < m->next_ms)
+	if (m->directory < 0 || m->looked == *m->moment)
 		return;
+	m->looked = *m->moment;
 	look(m);
-	m->next_ms = now + INTERVAL;
 }
 
 uint64_t perfmap_readings(struct perfmap *m)
 {
-	uint64_t sum = 0, now = now_ms();
+	uint64_t sum = 0;
 
 	for (; m; m = m->parent) {
-		look_at_times(m, now);
+		look_once(m);
 		sum += m->readings;
 	}
 	return sum;
@@ -212,10 +209,9 @@ uint64_t perfmap_readings(struct perfmap *m)
 const char *perfmap_find(struct perfmap *m, uint64_t address, uint64_t *start)
 {
 	const char *name = NULL;
-	uint64_t now = now_ms();
 
 	for (; m && !name; m = m->parent) {
-		look_at_times(m, now);
+		look_once(m);
 		name = jit_find(&m->jit, address, start);
 	}
 	return name;

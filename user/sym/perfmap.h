@@ -14,11 +14,14 @@
 struct perfmap;
 
 /*
- * For a process that lives: takes hold of its /tmp, and reads nothing yet. `room` is borrowed.
+ * For a process that lives: takes hold of its /tmp, and reads nothing yet. `room` is borrowed, and
+ * so is `moment`: the caller changes the number when events may have come that are younger than the
+ * last look; the next question then looks again.
  * `parent`, which may be NULL, has the names of what the process was forked with; a reference is
  * taken. NULL when memory is out. The caller has one reference.
  */
-struct perfmap *perfmap_new(pid_t pid, struct jit_room *room, struct perfmap *parent);
+struct perfmap *perfmap_new(pid_t pid, struct jit_room *room, const uint64_t *moment,
+			    struct perfmap *parent);
 
 struct perfmap *perfmap_ref(struct perfmap *m); /* returns m; NULL is allowed */
 void perfmap_unref(struct perfmap *m);          /* NULL is allowed */
@@ -26,7 +29,7 @@ void perfmap_unref(struct perfmap *m);          /* NULL is allowed */
 /* The process ends, or has just done so: the file is read once more, and never again. */
 void perfmap_end(struct perfmap *m);
 
-/* As jit_find; what has been added to the file is read first, every 100 ms at most. */
+/* As jit_find; what has been added to the file is read first, once a moment. */
 const char *perfmap_find(struct perfmap *m, uint64_t address, uint64_t *start);
 
 /* Another number when more has been read; the file is looked at as in perfmap_find. */

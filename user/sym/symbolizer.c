@@ -35,6 +35,7 @@ struct symbolizer {
 	struct processes processes;
 	uint64_t changes; /* of what any process has mapped */
 	struct jit_room jit_room;
+	uint64_t moment; /* see perfmap_new */
 	struct symbolizer_losses losses;
 };
 
@@ -160,7 +161,7 @@ static bool is_generated(const struct proc_mapping *m)
 static void have_perfmap(struct symbolizer *s, struct process *p)
 {
 	if (!p->perfmap)
-		p->perfmap = perfmap_new(p->pid, &s->jit_room, NULL);
+		p->perfmap = perfmap_new(p->pid, &s->jit_room, &s->moment, NULL);
 }
 
 static int map_into(struct symbolizer *s, struct space *space, pid_t pid,
@@ -327,7 +328,7 @@ int symbolizer_fork(struct symbolizer *s, pid_t parent, pid_t child)
 	s->changes++; /* there is one more to be told of */
 	to->changed = from->changed;
 	if (from->perfmap)
-		to->perfmap = perfmap_new(child, &s->jit_room, from->perfmap);
+		to->perfmap = perfmap_new(child, &s->jit_room, &s->moment, from->perfmap);
 	return 0;
 }
 
@@ -383,6 +384,11 @@ size_t symbolizer_unchanged(struct symbolizer *s, pid_t pid, uint64_t since_ns,
 }
 
 /* ---- answers ---- */
+
+void symbolizer_advance(struct symbolizer *s)
+{
+	s->moment++;
+}
 
 uint64_t symbolizer_serial(struct symbolizer *s, pid_t pid)
 {
