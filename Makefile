@@ -35,7 +35,7 @@ BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -std=gnu11 -Wall -Werror -D__TARGET_AR
 	-I/usr/include/$(MACHINE)-linux-gnu -MMD -MP
 
 CORE_SRC := $(wildcard user/core/*.c)
-USER_SRC := user/main.c $(wildcard user/cmd/*.c user/probe/*.c user/sym/*.c user/out/*.c user/guard/*.c)
+USER_SRC := user/main.c $(wildcard user/cmd/*.c user/probe/*.c user/sym/*.c user/out/*.c user/guard/*.c user/recording/*.c)
 DEMO_SRC := $(wildcard user/demo/*.c)
 # What makes the rules of stack walks.
 UNWIND_SRC := user/core/unwind.c $(addprefix user/sym/,unwind.c cfi.c cfi_row.c cursor.c)

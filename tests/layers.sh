@@ -18,15 +18,16 @@ may() {
 		*" $included "*) ;;
 		*) complain "$file includes $included/: $room may include only$allowed" ;;
 		esac
-	done < <(grep -Eno '^#include "(cmd|probe|out|sym|guard|core)/' "user/$room"/*.[ch] | sed -E 's/:[0-9]+:#include "([a-z]+)\/.*/:\1/')
+	done < <(grep -Eno '^#include "(cmd|probe|out|recording|sym|guard|core)/' "user/$room"/*.[ch] | sed -E 's/:[0-9]+:#include "([a-z]+)\/.*/:\1/')
 }
 
 may core
 may guard core
+may recording core
 may sym guard core
 may probe sym guard core
 may out sym core
-may cmd probe out sym guard core
+may cmd probe out recording sym guard core
 
 while read -r file; do
 	[ "$file" = user/probe/session.c ] || complain "$file includes the skeleton, which is session.c's alone"

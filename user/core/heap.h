@@ -50,6 +50,29 @@ struct heap_pool {
 	} unsent;
 };
 
+/* What whoever looks at the events wants back with the end of a block; zeros until it is set. */
+struct heap_mark {
+	uint32_t site;     /* the allocation's */
+	uint32_t call;     /* of its thread */
+	uint32_t chain;    /* moves by realloc before it */
+	uint32_t function; /* row of the one that handed it out; set by the heap */
+};
+
+/* A block that goes. */
+struct heap_gone {
+	struct heap_mark mark;
+	uint64_t size, since_ns; /* since_ns: when it had been handed out */
+	uint32_t pid, tid;       /* of the thread that had got it */
+	bool of_pool;
+	enum heap_end {
+		HEAP_FREED,      /* by the call at hand; the note says the same */
+		HEAP_SUPERSEDED, /* its address was handed out again; a late record may claim it:
+				    then the note has it, and this is not called again */
+		HEAP_DROPPED,    /* with its process's old image, or with its pool */
+		HEAP_ENDED, /* its process has ended: it stays live in the sums, and is forgotten */
+	} end;
+};
+
 struct heap {
 	struct table processes; /* PID -> struct heap_process */
 	struct event_totals calls[HEAP_MAX_CALLS];
@@ -71,6 +94,10 @@ struct heap {
 	uint64_t events;          /* applied */
 	uint64_t ignored;         /* events of pools that were not asked for */
 	struct findings findings; /* zeros: pools are not checked */
+	/* Told of each block that goes, before the call that it goes by is over. NULL: nobody asks.
+	 * Must not touch the heap. */
+	void (*on_gone)(void *context, const struct heap_gone *gone);
+	void *gone_context;
 };
 
 /* What the heap knew about the blocks of an event just before it applied it. */
@@ -79,6 +106,13 @@ struct heap_note {
 	size_t row;                   /* of the pool in pool_rows */
 	bool old_known;               /* the block that was freed or resized was seen allocated */
 	uint64_t old_size;
+	/* Of that block; zeros when it was not known. */
+	struct heap_mark old_mark;
+	uint64_t old_since_ns;
+	uint32_t old_tid;
+	/* Of the block that was handed out, to be set; lives until the heap is touched again. NULL:
+	 * there is none. */
+	struct heap_mark *mark;
 };
 
 int heap_init(struct heap *h);
@@ -94,6 +128,10 @@ bool heap_apply(struct heap *h, const struct event *e, struct heap_note *note);
  * record of such a block then finds nothing.
  */
 void heap_expect_losses(struct heap *h);
+
+/* Every block that is live, in no order, the chunks of pools included. `end` says nothing. */
+void heap_each_live(struct heap *h, void (*visit)(void *context, const struct heap_gone *block),
+		    void *context);
 
 /* The books of all its operations, whether they were events or not. */
 struct event_totals heap_pool_allocs(const struct heap_pool *p);

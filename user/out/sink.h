@@ -39,6 +39,13 @@ struct run_info {
 	bool why;              /* … and that what they spent their time on is asked for */
 	size_t top;            /* rows of --by site; 0: all */
 	const char *svg;       /* compare: the file for its picture; NULL: none */
+	/* Of the reports on the heap: */
+	struct heap *heap;   /* that the events are applied to, for a profile beside it */
+	uint64_t older_ns;   /* leaks: only blocks of that age; 0: all */
+	unsigned int within; /* temporary: freed within so many calls of its thread */
+	/* Of text for a terminal: */
+	unsigned int columns; /* 0: it is none, or its width is not known */
+	bool color;
 	struct symbolizer *symbolizer;
 };
 
