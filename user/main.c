@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cmd/options.h"
+#include "cmd/report.h"
 #include "cmd/run.h"
 #include "cmd/sites.h"
 #include "core/log.h"
@@ -60,6 +61,12 @@ static void leave_preload(char **argv)
 
 static int run(struct options *o)
 {
+	static int (*const commands[])(struct options *) = {
+		[COMMAND_LIVE] = run_live,
+		[COMMAND_SITES] = run_sites,
+		[COMMAND_REPORT] = run_report,
+	};
+
 	if (o->help) {
 		options_print_help();
 		return end_print();
@@ -72,7 +79,7 @@ static int run(struct options *o)
 		log_set_level(LOG_QUIET);
 	else if (o->verbose)
 		log_set_level(LOG_VERBOSE);
-	return strcmp(o->command, "sites") ? run_live(o) : run_sites(o);
+	return commands[o->command->kind](o);
 }
 
 int main(int argc, char **argv)

@@ -31,8 +31,9 @@ const struct sink_ops *sink_find(const char *command, const char *format)
 	return !strcmp(format, "text") || !strcmp(format, "json") ? &some : NULL;
 }
 
-const char *sink_formats(void)
+const char *sink_formats(const char *command)
 {
+	(void)command;
 	return "text, json";
 }
 

@@ -80,7 +80,7 @@ static void on_late_mapping(void *context, pid_t pid, const struct proc_mapping 
 	describe_refused(r);
 	if (news <= TARGET_OLD)
 		return;
-	describe_functions(r);
+	describe_more_functions(r);
 	if (news == TARGET_AHEAD)
 		log_info("process %d has just mapped '%s', whose %zu functions were probed ahead",
 			 pid, m->path, r->attacher.sites - before);
@@ -112,6 +112,14 @@ static void on_main_exit(void *context, pid_t pid)
 	r->attacher.why[0] = '\0';
 }
 
+static void on_life(void *context, const struct record_life *life)
+{
+	struct run *r = context;
+	struct record record = {.kind = RECORD_LIFE, .life = *life};
+
+	recorder_put(&r->recorder, &record);
+}
+
 /* Whether there is anything to see; after the last probe has been placed. */
 static int announce(struct run *r, const char *whom)
 {
@@ -130,7 +138,11 @@ static int announce(struct run *r, const char *whom)
 		r->sink.ops->start(&r->sink);
 	r->timeline.on_map = on_late_mapping;
 	r->timeline.on_exit = on_main_exit;
+	r->timeline.on_life = on_life;
 	r->timeline.context = r;
+	err = describe_recording(r);
+	if (err)
+		return describe_error(err, "out of memory", "");
 	if (options_add_up(r->options))
 		measure_begin(&r->measure, r->session);
 	log_info("ready: %zu functions probed in %s (%s)", r->attacher.sites, shown,
@@ -152,7 +164,7 @@ static void leave_to_timers(struct run *r, pid_t pid)
 {
 	struct functions *f = &r->options->functions;
 
-	if (strcmp(r->options->command, "compare") || r->left_to_timers ||
+	if (!options_is(r->options, "compare") || r->left_to_timers ||
 	    !timers_in_process(r->scanner, pid))
 		return;
 	r->left_to_timers = true;

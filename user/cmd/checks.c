@@ -11,7 +11,8 @@ static void on_finding(void *context, const struct finding *f)
 {
 	struct run *r = context;
 
-	r->sink.ops->finding(&r->sink, f);
+	if (r->sink.ops->finding)
+		r->sink.ops->finding(&r->sink, f);
 }
 
 /* All that says that something was not seen one by one. It never shrinks. */
@@ -34,6 +35,7 @@ static uint64_t known_since(void *context)
 	if (missed > r->missed)
 		r->missed_ns = timeline_now();
 	r->missed = missed;
+	recorder_doubt(&r->recorder, r->missed_ns);
 	return r->missed_ns;
 }
 
@@ -49,8 +51,10 @@ static bool releases_are_missing(struct run *r)
 
 void checks_note_losses(struct run *r)
 {
-	if (!r->heap.expects_losses && releases_are_missing(r))
-		heap_expect_losses(&r->heap);
+	if (r->heap.expects_losses || !releases_are_missing(r))
+		return;
+	heap_expect_losses(&r->heap);
+	recorder_ns(&r->recorder, RECORD_MISSED, 0);
 }
 
 struct search {
@@ -74,10 +78,13 @@ static int visit_mapping(const struct proc_mapping *m, void *context)
 static bool is_shared(void *context, uint32_t pid, uint64_t addr)
 {
 	struct search search = {.addr = addr};
+	struct run *r = context;
+	struct record record = {.kind = RECORD_SHARED, .shared = {.pid = pid, .addr = addr}};
 
-	(void)context;
 	proc_each_mapping((pid_t)pid, visit_mapping, &search);
-	return search.found && search.shared;
+	record.shared.shared = search.found && search.shared;
+	recorder_put(&r->recorder, &record);
+	return record.shared.shared;
 }
 
 void checks_init(struct run *r)
@@ -85,7 +92,8 @@ void checks_init(struct run *r)
 	struct findings *f = &r->heap.findings;
 	const struct options *o = r->options;
 
-	if (!r->sink.ops->finding || !o->functions.pools)
+	/* A recording has the answers that a replay will ask for. */
+	if ((!r->sink.ops->finding && !r->recorder.output.file) || !o->functions.pools)
 		return;
 	f->context = r;
 	f->known_since = known_since;

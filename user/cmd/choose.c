@@ -43,7 +43,7 @@ static void complain_events(const char *refused, int err)
 static void time_frees(struct options *o)
 {
 	struct functions *f = &o->functions;
-	bool wanted = o->events.count || !strcmp(o->command, "compare");
+	bool wanted = o->events.count || options_is(o, "compare");
 
 	for (size_t i = 0; i < f->count; i++) {
 		if (function_frees(&f->rows[i]) && wanted && options_add_up(o))

@@ -26,4 +26,13 @@ int describe_error(int err, const char *why, const char *hint);
 /* Nothing was found that could be traced in `whom`, and why. Returns -ENOENT. */
 int describe_nothing(const struct run *r, const char *whom);
 
+/* The part of it that a replay has as well: what the options ask of the report. */
+void describe_report(struct run *r);
+
+/* describe_functions, when the run has begun. */
+void describe_more_functions(struct run *r);
+
+/* Begins the recording, if there is to be one, with what the run is. 0, or a negative errno. */
+int describe_recording(struct run *r);
+
 #endif

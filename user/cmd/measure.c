@@ -281,3 +281,53 @@ int measure_read(struct measure *m, struct heap *heap, const char *const *functi
 	m->lanes = named;
 	return err;
 }
+
+static enum lane_op op_of(const struct event *e)
+{
+	if (!event_is_pool(e))
+		return LANE_CALL;
+	return e->kind == EVENT_POOL_FREE ? LANE_POOL_FREE : LANE_POOL_ALLOC;
+}
+
+/* As the kernel side has it: n for sizes above 2^(n-1) up to 2^n. */
+static uint8_t class_of(uint64_t size)
+{
+	return size > 1 ? (uint8_t)(64 - __builtin_clzll(size - 1)) : 0;
+}
+
+void measure_add_call(struct measure *m, const struct event *e, const char *name, uint64_t row,
+		      enum lane_by by)
+{
+	bool pool = event_is_pool(e);
+	struct lane_part part = {
+		.key = {.op = (uint8_t)op_of(e),
+			.function = (uint8_t)e->function,
+			.class = !e->measured ? CALIBRATION_STEPPED
+				 : pool       ? CALIBRATION_CLOCK
+					      : CALIBRATION_PUSH,
+			.size_class = by == LANE_BY_SIZE ? class_of(e->size) : LANE_ALL_SIZES,
+			.failed = e->failed,
+			.pool = row},
+		.bucket = e->measured ? hist_bucket(e->latency_ns) : 0,
+		.count = 1,
+		.sum = e->measured ? e->latency_ns : 0,
+		.max = e->measured ? e->latency_ns : 0,
+		.bytes = e->failed ? 0 : e->size,
+	};
+	struct lane *lane;
+
+	if (e->kind == EVENT_POOL_CREATE || e->kind == EVENT_POOL_DESTROY ||
+	    (e->kind == EVENT_FREE && !e->measured))
+		return;
+	if (by == LANE_BY_SITE && e->frames) {
+		part.key.pid = e->pid;
+		part.key.site = e->stack[0];
+	}
+	if (lanes_add(&m->lanes, &part))
+		return;
+	lane = lanes_get(&m->lanes, &part.key);
+	if (!lane)
+		return;
+	lane->name = name;
+	lane->key.pool = 0; /* as in all reports */
+}

@@ -51,6 +51,11 @@ void measure_name_pool(struct measure *m, const struct event *e, size_t row);
 int measure_read(struct measure *m, struct heap *heap, const char *const *functions,
 		 uint64_t first_ns, uint64_t last_ns);
 
+/* A call of a recording, which nobody has added up. `name` of its function or pool lives as long as
+ * the lanes do. What has no latency, as frees, is in the books alone. */
+void measure_add_call(struct measure *m, const struct event *e, const char *name, uint64_t row,
+		      enum lane_by by);
+
 /* For the last report: measures what is missing for a sound calibration. False: nothing can be. */
 bool measure_finish(struct measure *m);
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "cmd/commands.h"
 #include "probe/functions.h"
 
 #define OPTIONS_MAX_PIDS  256
@@ -29,19 +30,28 @@ enum options_unwind {
 };
 
 struct options {
-	const char *command; /* "trace", "latency" … */
+	const struct command *command;
+	const char *report; /* what is printed: of "report" that of --as, else the command's name */
 	pid_t pids[OPTIONS_MAX_PIDS];
 	size_t pid_count;
 	char **argv;  /* the command to run, NULL-terminated; NULL: none */
-	char **words; /* "sites": the file, then names of functions */
+	char **words; /* of commands that read files: these, and for "sites" names of functions */
 	size_t word_count;
-	const char *comm; /* NULL: any */
+	const char
+		*live_option; /* the last one that only a command with a target can take; or NULL */
+	const char *comm;     /* NULL: any */
 	bool by_uid;
 	uid_t uid;
 	const char *cgroup;        /* NULL: any */
 	double duration, interval; /* seconds; 0: not given */
 	const char *format;
 	const char *output;         /* NULL: standard output */
+	const char *recording;      /* the file for it; NULL: none is made */
+	bool embed_symbols;         /* the recording is to be read elsewhere */
+	uint64_t older_ms;          /* leaks: only blocks of that age */
+	uint64_t within;            /* temporary: calls */
+	double from, until;         /* report: seconds of the run; until 0: to its end */
+	const char *color;          /* "auto", "always", "never" */
 	struct functions functions; /* what to look at; the run adds rows to it */
 	struct option_list events, prefixes, own_functions, objects;
 	bool follow;
@@ -56,7 +66,7 @@ struct options {
 	uint64_t max_stack; /* frames */
 	uint64_t ring_size; /* bytes */
 	bool strict, verbose, quiet, as_root, exit_status;
-	bool help, version;
+	bool help, version, json_schema;
 };
 
 enum exit_code { EXIT_DONE = 0, EXIT_CANNOT = 1, EXIT_USAGE = 2, EXIT_LOST = 3 };
@@ -68,7 +78,13 @@ int options_parse(struct options *o, int argc, char **argv);
 bool options_by_rules(const struct options *o);
 
 /* Whether the command adds calls up (latency, compare) and does not look at each. */
-bool options_add_up(const struct options *o);
+static inline bool options_add_up(const struct options *o)
+{
+	return o->command->adds_up;
+}
+
+/* Whether that is the command, or the report that is asked for. */
+bool options_is(const struct options *o, const char *report);
 
 /* To be called in any case. */
 void options_fini(struct options *o);

@@ -30,7 +30,7 @@ static void start_fetch(struct run *r)
 			 strerror(-err));
 }
 
-static int start_symbolizer(struct run *r)
+int rights_symbolizer(struct run *r)
 {
 	int dir, err;
 
@@ -48,7 +48,7 @@ static int start_symbolizer(struct run *r)
 int rights_split(struct run *r)
 {
 	bool by_rules = options_by_rules(r->options);
-	int err = start_symbolizer(r);
+	int err = rights_symbolizer(r);
 
 	if (!err)
 		r->scanner = scanner_new(&r->options->functions, &err);

@@ -16,4 +16,8 @@ int rights_split(struct run *r);
  */
 int rights_give_up(const struct run *r);
 
+/* The part of it that needs no privileges and traces nothing: makes r->symbolizer. 0 or a negative
+ * errno. */
+int rights_symbolizer(struct run *r);
+
 #endif

@@ -9,7 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd/account.h"
+#include "cmd/apply.h"
 #include "cmd/checks.h"
+#include "cmd/footprint.h"
 #include "cmd/state.h"
 #include "core/log.h"
 #include "out/json.h"
@@ -27,12 +30,13 @@
 static void on_pressure(struct run *r, const struct event *e)
 {
 	uint64_t counters[EVENT_NR_COUNTERS] = {0};
-	struct pressure_change change;
+	struct record record = {.kind = RECORD_PRESSURE,
+				.pressure = {.level = e->level, .ts_ns = e->ts_ns}};
 
 	session_counters(r->session, counters);
-	if (pressure_apply(&r->pressure, e, counters[EVENT_COUNTED_ONLY], &change) &&
-	    r->sink.ops->pressure)
-		r->sink.ops->pressure(&r->sink, &change);
+	record.pressure.counted = counters[EVENT_COUNTED_ONLY];
+	apply_pressure(r, e, record.pressure.counted);
+	recorder_put(&r->recorder, &record);
 }
 
 /* The stack of a call is at hand from here on. What has become of it since it was walked is judged
@@ -43,18 +47,9 @@ static void find_stack(struct run *r, struct event *e)
 	unwinder_judge(&r->unwinder, e);
 }
 
-/* Whoever shows each call asks for the names of its stack next: one by one they take longer. */
-static void add_stack(struct run *r, const struct event *e)
-{
-	stacks_add(&r->stacks, e);
-	if (r->sink.ops->event)
-		symbolizer_prepare(r->symbolizer, (pid_t)e->pid, e->stack, e->frames);
-}
-
 static void on_event(void *context, struct event *e)
 {
 	struct run *r = context;
-	struct heap_note note;
 
 	timeline_advance(&r->timeline, e->ts_ns);
 	if (e->kind == EVENT_PRESSURE) {
@@ -63,20 +58,24 @@ static void on_event(void *context, struct event *e)
 	}
 	if (!r->pid_count || !r->timeline.watch)
 		symbolizer_add_process(r->symbolizer, (pid_t)e->pid);
-	if (e->kind == EVENT_STACK) {
-		add_stack(r, e);
-		return;
-	}
-	find_stack(r, e);
-	if (!heap_apply(&r->heap, e, &note))
-		return;
-	stacks_count(&r->stacks, e);
-	if (e->kind == EVENT_POOL_CREATE && options_add_up(r->options))
-		measure_name_pool(&r->measure, e, note.row);
-	else if (e->kind == EVENT_POOL_CREATE)
-		unsent_learn(&r->unsent, e, note.row);
-	if (r->sink.ops->event)
-		r->sink.ops->event(&r->sink, e, &note);
+	if (e->kind != EVENT_STACK)
+		find_stack(r, e);
+	recorder_prepare(&r->recorder, e);
+	if (e->kind == EVENT_STACK)
+		apply_stack(r, e);
+	else
+		apply_call(r, e);
+	recorder_event(&r->recorder, e->kind == EVENT_STACK ? RECORD_STACK : RECORD_EVENT, e);
+}
+
+/* Findings that waited may be told: nothing from before `until_ns` is still to come. */
+static void settle_findings(struct run *r, uint64_t until_ns)
+{
+	bool due = r->heap.findings.due_ns <= until_ns;
+
+	heap_settle_findings(&r->heap, until_ns);
+	if (due)
+		recorder_ns(&r->recorder, RECORD_SETTLE, until_ns);
 }
 
 /*
@@ -93,87 +92,22 @@ static int drain(struct run *r)
 	if (!more) {
 		timeline_advance(&r->timeline, before);
 		timeline_settle(&r->timeline);
-		heap_settle_findings(&r->heap, before);
+		settle_findings(r, before);
 	}
 	unwinder_update(&r->unwinder, before, more > 0);
 	return more;
 }
 
-/* What has been added up counts as seen. Frees that are not timed are in the totals alone. */
-static void count_added(struct run *r, struct report *report)
-{
-	const struct functions *f = &r->options->functions;
-
-	if (!options_add_up(r->options))
-		return;
-	r->unread = measure_read(&r->measure, &r->heap, r->names, r->info.start_ns,
-				 r->info.start_ns + report->elapsed_ns);
-	report->events += r->measure.added;
-	for (size_t i = 0; i < f->count; i++) {
-		if (function_frees(&f->rows[i]) && !f->rows[i].args.paired)
-			report->events += r->totals[i].count;
-	}
-}
-
-static int add_pool(void *context, const struct event_pool *pool, const struct event_pool_totals *t)
-{
-	unsent_add(context, pool, t);
-	return 0;
-}
-
-/* What was not sent belongs to the books as well. The counters have been read: see
- * session_totals. */
-static void count_unsent(struct run *r)
-{
-	int err;
-
-	if (options_add_up(r->options))
-		return;
-	unsent_clear(&r->unsent);
-	err = session_pools(r->session, add_pool, &r->unsent);
-	if (!err && !r->options->sample_bytes)
-		err = session_totals(r->session, r->totals);
-	if (err)
-		log_warn("cannot read what has been counted: %s", strerror(-err));
-	for (size_t i = 0; i < EVENT_MAX_FUNCTIONS && !r->options->sample_bytes; i++)
-		event_totals_add(&r->totals[i], &r->heap.calls[i]);
-}
-
-static void fill_report(struct run *r, struct report *report, bool final)
-{
-	uint64_t settled;
-
-	if (r->options->sample_bytes || options_add_up(r->options))
-		session_totals(r->session, r->totals);
-	*report = (struct report){
-		.heap = &r->heap,
-		.lanes = &r->measure.lanes,
-		.calibration = &r->measure.calibration,
-		.calls = r->totals,
-		.pressure = &r->pressure,
-		.stacks = r->options->stacks && !options_add_up(r->options) ? &r->stacks : NULL,
-		.events = r->heap.events + r->heap.ignored,
-		.late = r->late,
-		.late_ns = r->late_ns,
-		.elapsed_ns = (r->over_ns ? r->over_ns : timeline_now()) - r->info.start_ns,
-		.malformed = session_malformed(r->session),
-		.final = final,
-	};
-	session_counters(r->session, report->counters);
-	count_added(r, report);
-	count_unsent(r);
-	settled = report->events + report_lost(report) + report->counters[EVENT_COUNTED_ONLY];
-	if (report->counters[EVENT_ENTERED] > settled && !r->unread)
-		report->in_flight = report->counters[EVENT_ENTERED] - settled;
-}
-
 static void interim_report(struct run *r)
 {
+	struct record_books books;
 	struct report report;
 
-	fill_report(r, &report, false);
+	account_fill(r, &report, false, &books);
 	if (r->sink.ops->tick)
 		r->sink.ops->tick(&r->sink, &report);
+	account_record(r, &report, &books);
+	account_free(&books);
 	if (r->unread)
 		log_warn("cannot read all that has been added up: %s", strerror(-r->unread));
 }
@@ -259,7 +193,7 @@ static bool has_added(struct run *r)
 
 	if (!options_add_up(r->options))
 		return false;
-	fill_report(r, &report, false);
+	account_report(r, &report, false);
 	return r->measure.lanes.count || r->unread;
 }
 
@@ -305,6 +239,8 @@ static void do_due(struct run *r, uint64_t now)
 		clear_progress(r);
 		interim_report(r);
 	}
+	footprint_tick(r, now);
+	recorder_tick(&r->recorder, now);
 	show_progress(r, now);
 }
 
@@ -361,7 +297,7 @@ static void settle(struct run *r, struct report *report)
 		begun = timeline_now();
 		while (!r->cut && drain(r) > 0)
 			r->cut = is_interrupted(r);
-		fill_report(r, report, true);
+		account_report(r, report, true);
 		if (report->in_flight)
 			poll(NULL, 0, 1);
 	} while (report->in_flight && begun < end && !r->cut);
@@ -372,10 +308,10 @@ static void settle(struct run *r, struct report *report)
 
 static int exit_code(const struct run *r, const struct report *report)
 {
-	const struct output *const outputs[] = {&r->output, &r->svg};
+	const struct output *const outputs[] = {&r->output, &r->svg, &r->recorder.output};
 	char shown[160];
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		if (!outputs[i]->error)
 			continue;
 		log_error("cannot write to %s: %s",
@@ -448,22 +384,47 @@ static void draw(struct run *r, const struct report *report)
 	output_flush(&r->svg);
 }
 
+/* The recording is whole, or says in `output.error` that it is not. */
+static void end_recording(struct run *r)
+{
+	struct recorder *rec = &r->recorder;
+	char shown[160];
+	uint64_t events;
+
+	if (!recorder_is_on(rec))
+		return;
+	if (!recorder_finish(rec)) {
+		rec->output.error = rec->output.error ? rec->output.error : ENOMEM;
+		return;
+	}
+	events = writer_events(rec->writer);
+	log_info("recorded %" PRIu64 " calls in '%s': %.1f MB, %.1f bytes a call", events,
+		 log_quote(shown, sizeof(shown), rec->output.name),
+		 (double)writer_bytes(rec->writer) / 1e6,
+		 events ? (double)writer_bytes(rec->writer) / (double)events : 0);
+}
+
 static int finish(struct run *r)
 {
+	struct record_books books;
 	struct report report;
 	char fate[128];
 
+	footprint_last(r);
 	settle(r, &report);
-	heap_settle_findings(&r->heap, timeline_now());
-	if (options_add_up(r->options) && measure_finish(&r->measure)) {
-		r->over_ns = r->info.start_ns + report.elapsed_ns;
-		fill_report(r, &report, true);
-	}
+	settle_findings(r, timeline_now());
+	r->over_ns = r->info.start_ns + report.elapsed_ns;
+	if (options_add_up(r->options))
+		measure_finish(&r->measure);
+	account_fill(r, &report, true, &books);
 	child_poll(&r->child, r->signals.stop ? INTERRUPTED_MS : TICK_MS);
 	report.fate = child_fate(&r->child, fate, sizeof(fate));
 	if (r->sink.ops->finish && !r->output.error)
 		r->sink.ops->finish(&r->sink, &report);
 	output_flush(&r->output);
+	account_record(r, &report, &books);
+	account_free(&books);
+	end_recording(r);
 	if (json_ran_short() && !r->output.error)
 		r->output.error = ENOMEM;
 	if (r->svg.file)

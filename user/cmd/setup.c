@@ -103,9 +103,9 @@ static struct session_config config_of(struct options *o)
 		.lanes = options_add_up(o),
 		.by_size = o->by == LANE_BY_SIZE,
 		.by_site = o->by == LANE_BY_SITE || o->why,
-		.slices = !strcmp(o->command, "compare"),
+		.slices = options_is(o, "compare"),
 		.why = o->why,
-		.timers = !strcmp(o->command, "compare") && (o->argv || o->pid_count),
+		.timers = options_is(o, "compare") && (o->argv || o->pid_count),
 		.functions = &o->functions,
 		.comm = o->comm,
 		.by_uid = o->by_uid,
@@ -173,7 +173,7 @@ static int prepare(struct run *r)
 	err = name_objects(r);
 	if (err)
 		return err;
-	err = sink_init(&r->sink, sink_find(o->command, o->format), &r->info, r->output.file);
+	err = sink_init(&r->sink, sink_find(o->report, o->format), &r->info, r->output.file);
 	if (!err)
 		checks_init(r);
 	return err;
@@ -202,6 +202,8 @@ int setup_run(struct run *r, struct options *o)
 	err = open_output(&r->output, o->output);
 	if (!err && o->svg)
 		err = open_output(&r->svg, o->svg);
+	if (!err && o->recording)
+		err = open_output(&r->recorder.output, o->recording);
 	if (err)
 		return err;
 	err = prepare(r);
@@ -215,6 +217,7 @@ void setup_undo(struct run *r)
 			close(r->pidfds[i]);
 	}
 	sink_fini(&r->sink);
+	recorder_fini(&r->recorder);
 	unwinder_fini(&r->unwinder);
 	tables_free(r->tables);
 	if (r->kept_rules >= 0)
@@ -226,6 +229,7 @@ void setup_undo(struct run *r)
 	timeline_fini(&r->timeline);
 	unsent_fini(&r->unsent);
 	stacks_fini(&r->stacks);
+	memory_fini(&r->memory);
 	heap_fini(&r->heap);
 	symbolizer_free(r->symbolizer);
 	fetch_stop(r->fetch);

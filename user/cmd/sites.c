@@ -153,7 +153,7 @@ static int list(struct listing *l, const char *path)
 	return err ? EXIT_CANNOT : check_found(l);
 }
 
-int run_sites(const struct options *o)
+int run_sites(struct options *o)
 {
 	struct listing l = {.options = o, .hazard = site_nop5_hazard()};
 	struct output output;

@@ -7,6 +7,6 @@
 #include "cmd/options.h"
 
 /* The program's exit code; whatever went wrong has been said. */
-int run_sites(const struct options *o);
+int run_sites(struct options *o);
 
 #endif

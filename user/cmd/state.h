@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What one live run consists of; shared by setup.c, which makes it, and run.c, which lives it. */
+/*
+ * What one run consists of: setup.c makes a live one, run.c lives it, and replay.c makes one again
+ * out of a recording, which has no probes, no timeline and no targets.
+ */
 #ifndef ALLOCTRACE_CMD_STATE_H
 #define ALLOCTRACE_CMD_STATE_H
 
@@ -9,9 +12,11 @@
 #include "cmd/options.h"
 #include "cmd/measure.h"
 #include "cmd/output.h"
+#include "cmd/recorder.h"
 #include "cmd/signals.h"
 #include "cmd/timeline.h"
 #include "cmd/unwinder.h"
+#include "core/memory.h"
 #include "core/pressure.h"
 #include "core/stack.h"
 #include "core/unsent.h"
@@ -35,10 +40,14 @@ struct run {
 	struct session *session;
 	struct target_attacher attacher;
 	struct sink sink;
-	struct measure measure; /* of commands that add up */
-	struct unsent unsent;   /* pools of the others */
+	struct recorder recorder; /* all zero: nothing is recorded */
+	bool replayed;            /* out of a recording */
+	struct measure measure;   /* of commands that add up */
+	struct unsent unsent;     /* pools of the others */
 	struct pressure pressure;
 	struct stacks stacks; /* that were told, of all processes */
+	struct memory memory; /* of the targets, over time */
+	char **kept;          /* replay: texts that the run borrows, ended by NULL */
 	struct run_info info;
 	const char *names[HEAP_MAX_CALLS];
 	struct utsname kernel;
@@ -52,7 +61,7 @@ struct run {
 		missed_ns;      /* what was not seen, as checks.c counts it; when it last grew */
 	uint64_t late, late_ns; /* see struct report */
 	uint64_t over_ns; /* when the run was over, and its report is still to come; 0: it is not */
-	uint64_t next_report_ns, next_progress_ns, next_sweep_ns;
+	uint64_t next_report_ns, next_progress_ns, next_sweep_ns, next_look_ns;
 	bool progress_shown, silence_judged;
 	int unread;          /* why the last report lacks calls that were added up; 0: it has all */
 	bool cut;            /* the last calls were not waited for */

@@ -46,6 +46,15 @@ int timeline_fd(const struct timeline *t)
 	return t->watch ? watch_fd(t->watch) : -1;
 }
 
+static void tell_life(struct timeline *t, enum record_life_kind what, pid_t pid, pid_t parent,
+		      uint64_t ts_ns)
+{
+	struct record_life life = {what, (uint32_t)pid, (uint32_t)parent, ts_ns};
+
+	if (t->on_life)
+		t->on_life(t->context, &life);
+}
+
 static int add(struct timeline *t, pid_t pid, uint64_t since_ns)
 {
 	uint64_t key = (uint64_t)pid, *since;
@@ -110,6 +119,7 @@ static void disown(struct timeline *t, const struct watch_record *r)
 	table_remove(&t->exiting, &key);
 	symbolizer_exit(t->symbolizer, r->pid);
 	heap_end_process(t->heap, (uint32_t)r->pid);
+	tell_life(t, RECORD_END, r->pid, 0, r->ts_ns);
 }
 
 static void apply_fork(struct timeline *t, const struct watch_record *r)
@@ -120,8 +130,10 @@ static void apply_fork(struct timeline *t, const struct watch_record *r)
 		log_warn("process %d is a child beyond what can be followed", r->pid);
 	table_remove(&t->exiting, &key); /* it was another one's number */
 	symbolizer_fork(t->symbolizer, r->parent, r->pid);
-	if (matters(t, r->pid))
+	if (matters(t, r->pid)) {
 		heap_fork_process(t->heap, (uint32_t)r->pid);
+		tell_life(t, RECORD_FORK, r->pid, r->parent, r->ts_ns);
+	}
 }
 
 /* The record comes when the thread begins to end; whether it was the last one shows later. */
@@ -147,6 +159,7 @@ static bool end_if_gone(const void *key, void *value, void *context)
 		return false;
 	symbolizer_exit(t->symbolizer, (pid_t)pid);
 	heap_end_process(t->heap, (uint32_t)pid);
+	tell_life(t, RECORD_END, (pid_t)pid, 0, 0);
 	if (t->follow)
 		table_remove(&t->family, &pid);
 	return true;
@@ -169,6 +182,7 @@ static void apply(struct timeline *t, const struct watch_record *r)
 	case WATCH_EXEC:
 		symbolizer_exec(t->symbolizer, r->pid);
 		heap_forget_process(t->heap, (uint32_t)r->pid);
+		tell_life(t, RECORD_EXEC, r->pid, 0, r->ts_ns);
 		break;
 	case WATCH_FORK:
 		apply_fork(t, r);

@@ -15,6 +15,7 @@
 #include "core/heap.h"
 #include "core/table.h"
 #include "probe/watch.h"
+#include "recording/record.h"
 #include "sym/symbolizer.h"
 
 /* A process whose address space matters has mapped code, at `ts_ns`. */
@@ -32,6 +33,8 @@ struct timeline {
 	bool follow;            /* children belong to the family as soon as they are made */
 	timeline_map_fn on_map; /* NULL: nobody asks */
 	void (*on_exit)(void *context, pid_t pid); /* the main thread has ended; others may go on */
+	/* What the heap is told of a process, after it: for a recording. */
+	void (*on_life)(void *context, const struct record_life *life);
 	void *context;
 	const struct watch_record *pending;
 	size_t pending_count;

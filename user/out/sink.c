@@ -8,8 +8,11 @@
 
 #define PROBE_FUNCTIONS "alloctrace_"
 
+/* All that happens goes into a file of its own. */
+static const struct sink_ops record_sink = {.command = "record", .format = "text"};
+
 static const struct sink_ops *const sinks[] = {
-	&text_trace_sink,   &json_trace_sink,   &text_latency_sink,
+	&record_sink,       &text_trace_sink,   &json_trace_sink,   &text_latency_sink,
 	&json_latency_sink, &text_compare_sink, &json_compare_sink,
 };
 
@@ -22,9 +25,19 @@ const struct sink_ops *sink_find(const char *command, const char *format)
 	return NULL;
 }
 
-const char *sink_formats(void)
+const char *sink_formats(const char *command)
 {
-	return "text, json";
+	static char list[128];
+
+	list[0] = '\0';
+	for (size_t i = 0; i < sizeof(sinks) / sizeof(sinks[0]); i++) {
+		if (strcmp(sinks[i]->command, command))
+			continue;
+		if (list[0])
+			strcat(list, ", ");
+		strcat(list, sinks[i]->format);
+	}
+	return list;
 }
 
 int sink_init(struct sink *s, const struct sink_ops *ops, const struct run_info *info, FILE *out)
@@ -78,9 +91,7 @@ struct sym_stack sink_frames(const struct sink *s, uint32_t pid, uint64_t word)
 struct sym_stack sink_frames_at(const struct sink *s, uint32_t pid, const uint64_t *stack,
 				unsigned int frames, unsigned int i)
 {
-	bool before_signal = i + 1 < frames && sink_is_interrupted(stack, i + 1);
-
-	return sink_frames(s, pid, before_signal ? stack[i] | EVENT_EXACT : stack[i]);
+	return sink_frames(s, pid, sink_word_at(stack, frames, i));
 }
 
 uint64_t sink_weight(const struct sink *s, const struct event *e)

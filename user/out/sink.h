@@ -16,6 +16,7 @@
 #include "core/event.h"
 #include "core/heap.h"
 #include "core/lane.h"
+#include "core/memory.h"
 #include "core/pressure.h"
 #include "core/stack.h"
 #include "sym/symbolizer.h"
@@ -59,6 +60,7 @@ struct report {
 	uint64_t elapsed_ns;
 	uint64_t counters[EVENT_NR_COUNTERS];
 	const struct pressure *pressure; /* of trace; NULL: none */
+	const struct memory *memory;     /* of the targets, over time; NULL: not known */
 	const struct stacks *stacks;     /* of trace, where whole ones are asked for; else NULL */
 	uint64_t malformed;              /* records that could not be decoded: lost, too */
 	uint64_t in_flight;              /* calls that had begun and not returned */
@@ -117,9 +119,10 @@ extern const struct sink_ops text_trace_sink, json_trace_sink;
 extern const struct sink_ops text_latency_sink, json_latency_sink;
 extern const struct sink_ops text_compare_sink, json_compare_sink;
 
-/* The sink of a command in a format, or NULL. Which formats a command has, as "text|json". */
+/* The sink of a command in a format, or NULL. Which formats a command has, as "text, json": until
+ * the next call. */
 const struct sink_ops *sink_find(const char *command, const char *format);
-const char *sink_formats(void);
+const char *sink_formats(const char *command);
 
 /* -ENOMEM or 0. */
 int sink_init(struct sink *s, const struct sink_ops *ops, const struct run_info *info, FILE *out);
@@ -156,6 +159,13 @@ struct sym_stack sink_frames(const struct sink *s, uint32_t pid, uint64_t word);
  * not what called it. */
 struct sym_stack sink_frames_at(const struct sink *s, uint32_t pid, const uint64_t *stack,
 				unsigned int frames, unsigned int i);
+
+/* Word `i` of a stack as it is to be looked up: what a handler returns to is not what called it. */
+static inline uint64_t sink_word_at(const uint64_t *stack, unsigned int frames, unsigned int i)
+{
+	return i + 1 < frames && !event_word_is_return(stack[i + 1]) ? stack[i] | EVENT_EXACT
+								     : stack[i];
+}
 
 /* Whether a signal came there: the word below it belongs to the handler's way back. */
 static inline bool sink_is_interrupted(const uint64_t *stack, unsigned int i)

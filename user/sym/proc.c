@@ -105,6 +105,7 @@ static int take_permissions(char **s, struct proc_mapping *m)
 	if ((p[0] != 'r' && p[0] != '-') || (p[1] != 'w' && p[1] != '-') ||
 	    (p[2] != 'x' && p[2] != '-') || (p[3] != 'p' && p[3] != 's') || p[4] != ' ')
 		return -EINVAL;
+	m->writable = p[1] == 'w';
 	m->executable = p[2] == 'x';
 	m->shared = p[3] == 's';
 	*s += 5;
@@ -355,4 +356,40 @@ int proc_each_process(int (*fn)(pid_t pid, void *ctx), void *ctx)
 	}
 	closedir(dir);
 	return err;
+}
+
+/* ---- memory ---- */
+
+/* Where the allocator's blocks can lie: the heap of brk, and what mmap gives without a file. */
+static int add_anonymous(const struct proc_mapping *m, void *ctx)
+{
+	bool named = m->path[0] && strcmp(m->path, "[heap]") && strncmp(m->path, "[anon", 5);
+
+	if (m->writable && !m->shared && !m->inode && !named)
+		((struct proc_memory *)ctx)->anonymous += m->end - m->start;
+	return 0;
+}
+
+int proc_memory(pid_t pid, struct proc_memory *memory)
+{
+	char line[256];
+	unsigned long kib;
+	FILE *file;
+	int err;
+
+	*memory = (struct proc_memory){0};
+	err = proc_each_mapping(pid, add_anonymous, memory);
+	if (err)
+		return err;
+	file = proc_fopen(pid, "status");
+	if (!file)
+		return process_error(errno);
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "VmRSS: %lu", &kib) == 1)
+			memory->rss = (uint64_t)kib << 10;
+		if (sscanf(line, "RssAnon: %lu", &kib) == 1)
+			memory->resident = (uint64_t)kib << 10;
+	}
+	fclose(file);
+	return 0;
 }

@@ -19,6 +19,7 @@ struct proc_mapping {
 	uint64_t made_ns;    /* when, CLOCK_MONOTONIC; 0: not told */
 	uint64_t generation; /* of the inode, where a number may come again; 0: not told */
 	bool executable;
+	bool writable;
 	bool shared;      /* with other processes that map it; not told of mappings as they come */
 	bool deleted;     /* the file has no name any more; `path` is its last one */
 	const char *path; /* never NULL; "" or "[...]" when there is no file; a view, see below */
@@ -72,6 +73,16 @@ bool proc_is_thread(pid_t pid);
  * all have ended. The main thread of a process may leave by pthread_exit while others go on.
  */
 pid_t proc_live_thread(pid_t pid);
+
+/* Memory of a process, in bytes. */
+struct proc_memory {
+	uint64_t anonymous; /* mapped: private, writable, without a file, no stack */
+	uint64_t resident;  /* of the memory without a file, what is in RAM; stacks included */
+	uint64_t rss;       /* all that is */
+};
+
+/* 0 or a negative errno, as of proc_each_mapping. */
+int proc_memory(pid_t pid, struct proc_memory *memory);
 
 /* Calls `fn` with the number of every process, in no order. 0, the non-zero value of `fn` that
  * stopped the walk, or a negative errno. */

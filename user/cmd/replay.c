@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Hides how the records of a recording become a run again. A recording may come from anywhere: what
+ * it holds was checked by its reader, and names nothing that is opened but files, which are read by
+ * a process without rights (sym/reader.h).
+ */
+#include "cmd/replay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/apply.h"
+#include "cmd/describe.h"
+#include "cmd/rights.h"
+#include "core/log.h"
+#include "recording/reader.h"
+#include "sym/restore.h"
+
+#define MAX_SHARED (1u << 20)
+
+struct replay {
+	struct run *run;
+	struct recording *recording;
+	bool begun;    /* the sink has been told of the start */
+	bool finished; /* … and of the end */
+	bool ended;    /* the run's own books were there */
+	uint64_t doubt_ns, last_ns;
+	struct table shared;        /* (PID, address) -> whether it was */
+	uint64_t missing;           /* files that are not those of the recording */
+	size_t kept;                /* texts in run->kept */
+	uint64_t from_ns, until_ns; /* calls of other times are left out */
+	bool windowed;
+	int err;
+};
+
+/* A copy that lives as long as the run. */
+static const char *keep(struct replay *p, const char *text)
+{
+	char **list = reallocarray(p->run->kept, p->kept + 2, sizeof(*list));
+
+	if (list)
+		p->run->kept = list;
+	if (!list || !(list[p->kept] = strdup(text))) {
+		p->err = -ENOMEM;
+		return "";
+	}
+	list[++p->kept] = NULL;
+	return list[p->kept - 1];
+}
+
+/* ---- answers that the live run got from the machine ---- */
+
+struct place {
+	uint64_t pid, addr;
+};
+
+static void on_finding(void *context, const struct finding *f)
+{
+	struct run *r = ((struct replay *)context)->run;
+
+	if (r->sink.ops->finding)
+		r->sink.ops->finding(&r->sink, f);
+}
+
+static uint64_t known_since(void *context)
+{
+	return ((struct replay *)context)->doubt_ns;
+}
+
+static bool is_shared(void *context, uint32_t pid, uint64_t addr)
+{
+	struct place key = {pid, addr};
+	const uint64_t *shared = table_find(&((struct replay *)context)->shared, &key);
+
+	return shared && *shared;
+}
+
+/* ---- records ---- */
+
+/* The seconds that are asked for are those of the run, which has told by now when it began. */
+static void seek_window(struct replay *p)
+{
+	const struct options *o = p->run->options;
+	uint64_t start = p->run->info.start_ns;
+
+	p->from_ns = start + (uint64_t)(o->from * 1e9);
+	p->until_ns = o->until > 0 ? start + (uint64_t)(o->until * 1e9) : UINT64_MAX;
+	recording_seek(p->recording, p->from_ns, p->until_ns);
+}
+
+static void take_start(struct replay *p, const struct record *record)
+{
+	const struct record_start *start = &record->start;
+	struct run *r = p->run;
+	struct findings *f = &r->heap.findings;
+
+	r->info.version = keep(p, start->version);
+	r->info.kernel = keep(p, start->kernel);
+	r->info.start_ns = start->start_ns;
+	r->info.sample_bytes = r->heap.sample_bytes = start->sample_bytes;
+	r->info.live_known = start->live_known && !r->info.adds_up;
+	r->info.stacks &= start->stacks;
+	r->info.target_count = start->target_count;
+	for (uint32_t i = 0; i < start->target_count; i++)
+		r->pids[i] = (pid_t)start->targets[i];
+	snprintf(r->heap.only_pool, sizeof(r->heap.only_pool), "%s", start->only_pool);
+	if (p->windowed)
+		seek_window(p);
+	if (!start->checks || p->windowed)
+		return;
+	*f = (struct findings){
+		.on_finding = on_finding,
+		.known_since = known_since,
+		.is_shared = is_shared,
+		.context = p,
+		.partial = start->partial,
+		.partial_threads = start->partial_threads,
+		.due_ns = UINT64_MAX,
+	};
+}
+
+static void take_functions(struct replay *p, const struct record *record)
+{
+	struct run *r = p->run;
+
+	for (uint32_t i = 0; i < record->functions.count; i++) {
+		const struct record_function *f = &record->functions.at[i];
+
+		if (!r->names[i] || strcmp(r->names[i], f->name))
+			r->names[i] = keep(p, f->name);
+		r->info.traced |= (uint64_t)f->traced << i;
+		r->info.frees |= (uint64_t)f->frees << i;
+		r->heap.own_functions |= (uint64_t)f->own << i;
+	}
+	r->info.function_count = record->functions.count;
+	if (!p->begun && r->sink.ops->start)
+		r->sink.ops->start(&r->sink);
+	p->begun = true;
+}
+
+static void take_module(struct replay *p, const struct record *record)
+{
+	const struct record_module *m = &record->module;
+	struct sym_file file = {
+		.path = m->path, .build_id_size = m->build_id_size, .size = m->size};
+	bool found;
+	int err;
+
+	memcpy(file.build_id, m->build_id, m->build_id_size);
+	err = restore_module(p->run->symbolizer, &file, &found);
+	p->err = err ? err : p->err;
+	if (!err && !found && m->size) {
+		char shown[160];
+
+		log_debug("'%s' is not the file that was mapped",
+			  log_quote(shown, sizeof(shown), m->path));
+		p->missing++;
+	}
+}
+
+static void take_space(struct replay *p, const struct record *record)
+{
+	const struct record_space *space = &record->space;
+	struct sym_mapping *mappings = calloc(space->count ? space->count : 1, sizeof(*mappings));
+
+	if (!mappings) {
+		p->err = -ENOMEM;
+		return;
+	}
+	for (uint32_t i = 0; i < space->count; i++) {
+		const struct record_mapping *m = &space->mappings[i];
+
+		mappings[i] = (struct sym_mapping){m->start, m->end, m->offset, m->module};
+	}
+	restore_space(p->run->symbolizer, (pid_t)space->pid, space->fresh, mappings, space->count);
+	free(mappings);
+}
+
+static void take_code(struct replay *p, const struct record *record)
+{
+	const struct record_code *c = &record->code;
+
+	restore_code(p->run->symbolizer, (pid_t)c->pid, c->anew, c->bytes, c->size);
+}
+
+static void take_names(struct replay *p, const struct record *record)
+{
+	const struct record_names *n = &record->names;
+	struct sym_frame *frames = calloc(n->count, sizeof(*frames));
+	struct sym_address at = {n->address, n->is_return};
+
+	if (!frames) {
+		p->err = -ENOMEM;
+		return;
+	}
+	for (uint32_t i = 0; i < n->count; i++) {
+		const struct record_frame *f = &n->frames[i];
+
+		frames[i] = (struct sym_frame){.function = f->function,
+					       .file = f->file,
+					       .line = f->line,
+					       .column = f->column,
+					       .offset = f->offset,
+					       .module_offset = f->module_offset,
+					       .inlined = f->inlined};
+	}
+	restore_names(p->run->symbolizer, n->module, &at, frames, n->count);
+	free(frames);
+}
+
+static void take_life(struct replay *p, const struct record *record)
+{
+	symbolizer_advance(p->run->symbolizer);
+	apply_life(p->run, &record->life);
+}
+
+static void take_stack(struct replay *p, const struct record *record)
+{
+	apply_stack(p->run, record->event);
+}
+
+/* Without -k a call is shown with its caller alone, as it would have been live. */
+static void take_event(struct replay *p, const struct record *record)
+{
+	struct event e = *record->event;
+	struct run *r = p->run;
+
+	if (p->windowed && (e.ts_ns < p->from_ns || e.ts_ns > p->until_ns))
+		return;
+	p->last_ns = e.ts_ns > p->last_ns ? e.ts_ns : p->last_ns;
+	if (r->info.stacks) {
+		stacks_resolve(&r->stacks, &e);
+	} else {
+		e.stack_id = e.layout = 0;
+		e.frames = e.frames ? 1 : 0;
+		e.grade = EVENT_CALL_SITE;
+		e.why = EVENT_WHY_NONE;
+	}
+	apply_call(r, &e);
+}
+
+static void take_pressure(struct replay *p, const struct record *record)
+{
+	struct event e;
+
+	event_make_pressure(&e, record->pressure.level, record->pressure.ts_ns);
+	apply_pressure(p->run, &e, record->pressure.counted);
+}
+
+static void take_settle(struct replay *p, const struct record *record)
+{
+	heap_settle_findings(&p->run->heap, record->ns);
+}
+
+static void take_doubt(struct replay *p, const struct record *record)
+{
+	p->doubt_ns = record->ns;
+}
+
+static void take_shared(struct replay *p, const struct record *record)
+{
+	struct place key = {record->shared.pid, record->shared.addr};
+	uint64_t *shared;
+	bool fresh;
+
+	shared = table_insert(&p->shared, &key, &fresh);
+	if (shared)
+		*shared = record->shared.shared;
+}
+
+static void take_missed(struct replay *p, const struct record *record)
+{
+	(void)record;
+	heap_expect_losses(&p->run->heap);
+}
+
+static void take_memory(struct replay *p, const struct record *record)
+{
+	apply_memory(p->run, &record->memory);
+}
+
+static void report(struct replay *p, const struct record_books *books)
+{
+	struct run *r = p->run;
+	struct report report;
+
+	unsent_clear(&r->unsent);
+	for (uint32_t i = 0; i < books->pool_count; i++)
+		unsent_add(&r->unsent, &books->pools[i].pool, &books->pools[i].totals);
+	apply_totals(r, books->unsent);
+	r->stacks.unknown = books->stacks_unknown;
+	r->stacks.refused = books->stacks_refused;
+	report = apply_report(r, books->final);
+	report.elapsed_ns = books->elapsed_ns;
+	memcpy(report.counters, books->counters, sizeof(report.counters));
+	report.malformed = books->malformed;
+	report.in_flight = books->in_flight;
+	report.late = books->late;
+	report.late_ns = books->late_ns;
+	report.fate = books->fate;
+	if (!books->final && r->sink.ops->tick)
+		r->sink.ops->tick(&r->sink, &report);
+	if (books->final && r->sink.ops->finish)
+		r->sink.ops->finish(&r->sink, &report);
+	p->finished = books->final;
+}
+
+static void take_books(struct replay *p, const struct record *record)
+{
+	if (!p->windowed)
+		report(p, &record->books);
+	p->ended |= record->books.final;
+}
+
+typedef void (*take_fn)(struct replay *p, const struct record *record);
+
+static const take_fn takers[RECORD_NR_KINDS] = {
+	[RECORD_START] = take_start,   [RECORD_FUNCTIONS] = take_functions,
+	[RECORD_MODULE] = take_module, [RECORD_SPACE] = take_space,
+	[RECORD_CODE] = take_code,     [RECORD_LIFE] = take_life,
+	[RECORD_NAMES] = take_names,   [RECORD_STACK] = take_stack,
+	[RECORD_EVENT] = take_event,   [RECORD_PRESSURE] = take_pressure,
+	[RECORD_SETTLE] = take_settle, [RECORD_DOUBT] = take_doubt,
+	[RECORD_SHARED] = take_shared, [RECORD_MISSED] = take_missed,
+	[RECORD_MEMORY] = take_memory, [RECORD_BOOKS] = take_books,
+};
+
+/* ---- the whole ---- */
+
+/* The run did not get to its books, or they are not about what was asked for: they are what the
+ * events come to. */
+static void finish_short(struct replay *p)
+{
+	struct run *r = p->run;
+	struct record_books books = {.final = true};
+
+	heap_settle_findings(&r->heap, p->last_ns);
+	books.counters[EVENT_ENTERED] = r->heap.events + r->heap.ignored;
+	if (p->last_ns > r->info.start_ns)
+		books.elapsed_ns = p->last_ns - r->info.start_ns;
+	report(p, &books);
+}
+
+/* How far the file could be read, when that is not to its end. */
+static void say_end(const struct replay *p, const char *name)
+{
+	bool damaged = recording_end(p->recording) == READER_DAMAGED;
+
+	log_warn("'%s' %s at byte %" PRIu64 ": %" PRIu64 " calls before that were read%s", name,
+		 damaged ? "is damaged" : "ends", recording_offset(p->recording),
+		 recording_events(p->recording),
+		 p->ended ? "" : "; the run's own books are missing");
+}
+
+static void read_all(struct replay *p, const char *name, struct replay_end *end)
+{
+	struct run *r = p->run;
+	struct record record;
+	int more;
+
+	while ((more = recording_next(p->recording, &record)) > 0 && !p->err &&
+	       !ferror(r->output.file))
+		takers[record.kind](p, &record);
+	if (more < 0)
+		p->err = more;
+	if (p->err || ferror(r->output.file))
+		return;
+	end->read = p->begun;
+	end->short_ = recording_end(p->recording) != READER_WHOLE || !p->ended;
+	if (p->begun && !p->finished)
+		finish_short(p);
+	if (end->short_)
+		say_end(p, name);
+	if (p->missing)
+		log_warn("%" PRIu64
+			 " of the files that were mapped are not here any more, or are others "
+			 "now: what lies in them has no names (-v lists them; see --embed-symbols)",
+			 p->missing);
+}
+
+static int open_recording(struct recording **recording, FILE **file, const char *path,
+			  const char *shown)
+{
+	char why[128];
+	int fd, err;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	*file = fd < 0 ? NULL : fdopen(fd, "r");
+	if (!*file) {
+		err = -errno;
+		log_error("cannot open '%s': %s", shown, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return err;
+	}
+	*recording = recording_open(*file, &err, why, sizeof(why));
+	if (*recording)
+		return 0;
+	log_error("'%s' %s", shown, why);
+	return err;
+}
+
+static int make_run(struct run *r, struct options *o)
+{
+	int err;
+
+	r->options = o;
+	r->signals.fd = -1;
+	r->kept_rules = -1;
+	r->replayed = true;
+	err = rights_symbolizer(r);
+	if (!err)
+		err = heap_init(&r->heap);
+	if (err) {
+		log_error("cannot start the processes that read the files of programs: %s",
+			  strerror(-err));
+		return err;
+	}
+	unsent_init(&r->unsent, &r->heap);
+	stacks_init(&r->stacks);
+	lanes_init(&r->measure.lanes);
+	describe_report(r);
+	return sink_init(&r->sink, sink_find(o->report, o->format), &r->info, r->output.file);
+}
+
+void replay_free(struct run *r)
+{
+	sink_fini(&r->sink);
+	lanes_fini(&r->measure.lanes);
+	unsent_fini(&r->unsent);
+	stacks_fini(&r->stacks);
+	memory_fini(&r->memory);
+	heap_fini(&r->heap);
+	symbolizer_free(r->symbolizer);
+	for (char **text = r->kept; text && *text; text++)
+		free(*text);
+	free(r->kept);
+	r->kept = NULL;
+}
+
+int replay_file(struct run *r, struct options *o, const char *path, struct replay_end *end)
+{
+	struct replay p = {.run = r};
+	FILE *file = NULL;
+	char shown[160];
+	int err;
+
+	*end = (struct replay_end){0};
+	log_quote(shown, sizeof(shown), path);
+	table_init(&p.shared, sizeof(struct place), sizeof(uint64_t), MAX_SHARED);
+	err = open_recording(&p.recording, &file, path, shown);
+	if (!err)
+		err = make_run(r, o);
+	p.windowed = o->from > 0 || o->until > 0;
+	if (!err) {
+		read_all(&p, shown, end);
+		err = p.err;
+	}
+	recording_close(p.recording);
+	if (file)
+		fclose(file);
+	table_fini(&p.shared);
+	return err;
+}
