@@ -27,7 +27,7 @@ const struct sink_ops *sink_find(const char *command, const char *format)
 {
 	static const struct sink_ops some;
 
-	assert_true(!strcmp(command, "trace") || !strcmp(command, "latency"));
+	assert_non_null(command_find(command));
 	return !strcmp(format, "text") || !strcmp(format, "json") ? &some : NULL;
 }
 

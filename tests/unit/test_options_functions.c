@@ -103,7 +103,7 @@ static void test_sites(void **state)
 {
 	(void)state;
 	good("sites /bin/ls");
-	assert_string_equal(o.command, "sites");
+	assert_string_equal(o.command->name, "sites");
 	assert_int_equal(o.word_count, 1);
 	assert_string_equal(o.words[0], "/bin/ls");
 	good("sites -k /bin/ls malloc free");

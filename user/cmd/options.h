@@ -80,7 +80,7 @@ bool options_by_rules(const struct options *o);
 /* Whether the command adds calls up (latency, compare) and does not look at each. */
 static inline bool options_add_up(const struct options *o)
 {
-	return o->command->adds_up;
+	return command_find(o->report)->adds_up;
 }
 
 /* Whether that is the command, or the report that is asked for. */

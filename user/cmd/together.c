@@ -57,6 +57,8 @@ static int check_belongings(const struct options *o)
 	else if ((o->from > 0 || o->until > 0) &&
 		 !(o->command->kind == COMMAND_REPORT && options_is(o, "trace")))
 		log_error("--from and --until belong to 'report --as trace'");
+	else if (o->until > 0 && o->from > o->until)
+		log_error("--from is behind --until: nothing would be shown");
 	else if (options_is(o, "record") && !o->recording)
 		log_error("'record' needs a file: -o FILE");
 	else if (o->recording && options_add_up(o))
