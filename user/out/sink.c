@@ -12,13 +12,35 @@
 static const struct sink_ops record_sink = {.command = "record", .format = "text"};
 
 static const struct sink_ops *const sinks[] = {
-	&record_sink,       &text_trace_sink,   &json_trace_sink,   &text_latency_sink,
-	&json_latency_sink, &text_compare_sink, &json_compare_sink,
+	&record_sink,
+	&text_trace_sink,
+	&json_trace_sink,
+	&text_latency_sink,
+	&json_latency_sink,
+	&text_compare_sink,
+	&json_compare_sink,
+	/* the reports on the heap */
+	&text_leaks_sink,
+	&json_leaks_sink,
+	&folded_leaks_sink,
+	&text_hot_sink,
+	&json_hot_sink,
+	&folded_hot_sink,
+	&text_temporary_sink,
+	&json_temporary_sink,
+	&folded_temporary_sink,
+	&text_peak_sink,
+	&json_peak_sink,
+	&folded_peak_sink,
+	&text_sizes_sink,
+	&json_sizes_sink,
 };
+
+#define NR_SINKS (sizeof(sinks) / sizeof(sinks[0]))
 
 const struct sink_ops *sink_find(const char *command, const char *format)
 {
-	for (size_t i = 0; i < sizeof(sinks) / sizeof(sinks[0]); i++) {
+	for (size_t i = 0; i < NR_SINKS; i++) {
 		if (!strcmp(sinks[i]->command, command) && !strcmp(sinks[i]->format, format))
 			return sinks[i];
 	}
@@ -27,17 +49,16 @@ const struct sink_ops *sink_find(const char *command, const char *format)
 
 const char *sink_formats(const char *command)
 {
-	static char list[128];
+	static char names[128];
+	size_t used = 0;
 
-	list[0] = '\0';
-	for (size_t i = 0; i < sizeof(sinks) / sizeof(sinks[0]); i++) {
-		if (strcmp(sinks[i]->command, command))
-			continue;
-		if (list[0])
-			strcat(list, ", ");
-		strcat(list, sinks[i]->format);
+	names[0] = '\0';
+	for (size_t i = 0; i < NR_SINKS && used < sizeof(names); i++) {
+		if (!strcmp(sinks[i]->command, command))
+			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
+						 used ? ", " : "", sinks[i]->format);
 	}
-	return list;
+	return names;
 }
 
 int sink_init(struct sink *s, const struct sink_ops *ops, const struct run_info *info, FILE *out)
