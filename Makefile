@@ -113,6 +113,9 @@ $(BUILD)/obj/%.o: %.c Makefile | check-build-deps
 $(BUILD)/obj/user/probe/session.o: override CPPFLAGS += -I$(BUILD)
 $(BUILD)/obj/user/probe/session.o: $(SKELETON)
 
+# Taken in by the assembler, which tells nobody.
+$(BUILD)/obj/user/out/schema.o $(BUILD)/fuzz/obj/user/out/schema.o: user/out/schema.json
+
 $(BUILD)/alloctrace.bpf.o: bpf/alloctrace.bpf.c | check-build-deps
 	$(call say,BPF,$<)
 	$(Q)mkdir -p $(@D)
