@@ -32,6 +32,11 @@ static void tell(struct chrome_live *l, uint32_t pid, struct counted *p, uint64_
 	p->untold = false;
 }
 
+static bool is_due(const struct counted *p, uint64_t now_ns)
+{
+	return !p->told_ns || now_ns >= p->told_ns + CHROME_LIVE_STEP_NS;
+}
+
 static void add(struct chrome_live *l, struct counted *p, uint64_t size, int sign)
 {
 	uint64_t sample_bytes = l->sink->info->sample_bytes;
@@ -62,10 +67,10 @@ void chrome_live_apply(struct chrome_live *l, const struct event *e, const struc
 	p = table_insert(&l->processes, &pid, &fresh);
 	if (!p)
 		return;
-	if (p->untold && now_ns >= p->told_ns + CHROME_LIVE_STEP_NS)
+	if (p->untold && is_due(p, now_ns))
 		tell(l, e->pid, p, p->told_ns + CHROME_LIVE_STEP_NS);
 	change(l, p, e, note);
-	if (p->untold && now_ns >= p->told_ns + CHROME_LIVE_STEP_NS)
+	if (p->untold && is_due(p, now_ns))
 		tell(l, e->pid, p, now_ns);
 }
 
