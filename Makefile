@@ -113,6 +113,9 @@ $(BUILD)/obj/%.o: %.c Makefile | check-build-deps
 $(BUILD)/obj/user/probe/session.o: override CPPFLAGS += -I$(BUILD)
 $(BUILD)/obj/user/probe/session.o: $(SKELETON)
 
+# Taken in by the assembler, which tells nobody.
+$(BUILD)/obj/user/out/schema.o $(BUILD)/fuzz/obj/user/out/schema.o: user/out/schema.json
+
 $(BUILD)/alloctrace.bpf.o: bpf/alloctrace.bpf.c | check-build-deps
 	$(call say,BPF,$<)
 	$(Q)mkdir -p $(@D)
@@ -211,8 +214,8 @@ $(BUILD)/unit/test_guard: user/guard/filter.c user/guard/privileges.c
 $(BUILD)/unit/test_guard: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
 $(BUILD)/unit/test_loader: user/probe/loader.c
 $(BUILD)/unit/test_rendered: user/out/rendered.c
-$(BUILD)/unit/test_latency: $(wildcard user/out/*.c)
-$(BUILD)/unit/test_latency: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs jansson)
+$(BUILD)/unit/test_latency $(BUILD)/unit/test_formats: $(wildcard user/out/*.c)
+$(BUILD)/unit/test_latency $(BUILD)/unit/test_formats: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs jansson)
 
 $(BUILD)/unit/%: tests/unit/%.c $(CORE_LIB)
 	$(call say,TEST,$@)

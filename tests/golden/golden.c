@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Fixed runs through every sink: golden CASE writes what alloctrace would have written, with
- * nothing in it that depends on the machine. run.sh compares.
+ * nothing in it that depends on the machine. run.sh compares. golden --json-schema is that of
+ * alloctrace.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include "core/heap.h"
 #include "core/unsent.h"
 #include "lanes.h"
+#include "out/schema.h"
 
 #define START   1000000000000ULL /* ns since boot when the gate opened */
 #define POOL    0x55d0c0a90000
@@ -332,7 +334,7 @@ static void take_event(struct sink *s, struct heap *h, struct event *e)
 	struct heap_note note;
 
 	if (e->kind == EVENT_PRESSURE) {
-		if (pressure_apply(&pressure, e, e->size, &change))
+		if (pressure_apply(&pressure, e, e->size, &change) && s->ops->pressure)
 			s->ops->pressure(s, &change);
 		return;
 	}
@@ -358,7 +360,7 @@ static void play(struct sink *s, struct heap *h, const struct run *run)
 	unsent_init(&unsent, h);
 	stacks_init(&stacks);
 	h->sample_bytes = run->sample_bytes;
-	h->findings.on_finding = run->checks ? tell : NULL;
+	h->findings.on_finding = run->checks && s->ops->finding ? tell : NULL;
 	h->findings.context = s;
 	if (s->ops->start)
 		s->ops->start(s);
@@ -397,7 +399,8 @@ static void play_little(struct sink *s, struct heap *h)
 			s->ops->event(s, &events[i], &note);
 	}
 	report.events = h->events + h->ignored;
-	s->ops->finish(s, &report);
+	if (s->ops->finish)
+		s->ops->finish(s, &report);
 }
 
 static const struct {
@@ -409,6 +412,8 @@ static const struct {
 	{"trace.text", &text_trace_sink, &all_calls, false},
 	{"trace-stacks.text", &text_trace_sink, &all_calls, true},
 	{"trace.json", &json_trace_sink, &all_calls, true},
+	{"trace.csv", &csv_trace_sink, &all_calls, false},
+	{"trace.chrome", &chrome_trace_sink, &all_calls, true},
 	{"latency.text", &text_latency_sink, &latency_run, false},
 	{"latency.json", &json_latency_sink, &latency_run, false},
 	{"latency-raw.text", &text_latency_sink, &raw_run, false},
@@ -425,12 +430,17 @@ static const struct {
 	{"family.json", &json_trace_sink, &family_run, false},
 	{"findings.text", &text_trace_sink, &wrongs_run, false},
 	{"findings.json", &json_trace_sink, &wrongs_run, true},
+	{"findings.chrome", &chrome_trace_sink, &wrongs_run, false},
 	{"filling.text", &text_trace_sink, &filling_run, false},
 	{"filling.json", &json_trace_sink, &filling_run, false},
+	{"filling.chrome", &chrome_trace_sink, &filling_run, false},
 	{"stacks.text", &text_trace_sink, &stacks_run, true},
 	{"stacks.json", &json_trace_sink, &stacks_run, true},
+	{"stacks.chrome", &chrome_trace_sink, &stacks_run, true},
 	{"little.text", &text_latency_sink, NULL, false},
 	{"little.json", &json_trace_sink, NULL, false},
+	{"little.csv", &csv_trace_sink, NULL, false},
+	{"little.chrome", &chrome_trace_sink, NULL, false},
 };
 
 static void set_latency(struct heap *h, const struct run *run)
@@ -469,6 +479,10 @@ static int run_case(size_t i)
 
 int main(int argc, char **argv)
 {
+	if (argc > 1 && !strcmp(argv[1], "--json-schema")) {
+		schema_print(stdout);
+		return fflush(stdout) || ferror(stdout);
+	}
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		if (argc < 2)
 			puts(cases[i].name);

@@ -7,7 +7,8 @@
 #						you commit it
 #
 # PROGRAM is golden.c, built: unless told, the one with sanitizers when there is one. JSON is looked
-# at line by line as well: contract.jq says which types a line's fields have.
+# at line by line as well: contract.jq says which types a line's fields have, and the schema that
+# alloctrace prints must allow it.
 
 here=$(dirname "$0")
 build=$here/../../build
@@ -19,7 +20,8 @@ trap 'rm -rf "$work"' EXIT
 
 cases=$("$program") || { echo "Bail out! cannot run $program"; exit 1; }
 count=$(echo "$cases" | wc -l)
-checks=$(echo "$cases" | grep -c '\.\(json\|svg\)$')
+checks=$(echo "$cases" | grep -c '\.\(json\|svg\|csv\|chrome\)$')
+schemas=$(echo "$cases" | grep -c '\.json$')
 number=0
 failed=0
 
@@ -35,12 +37,16 @@ verdict() {
 	sed 's/^/# /' "$work/why"
 }
 
-# No control character may hide in an expected file, so none ever gets into one.
+# No control character may hide in an expected file, so none ever gets into one. CSV ends lines with
+# CR LF, which is looked at apart.
 compare() {
 	expected=$here/$1.expected
 	if ! "$program" "$1" >"$work/got" 2>"$work/why"; then
 		return 1
 	fi
+	case $1 in
+	*.csv) sed -i 's/\r$//' "$work/got" ;;
+	esac
 	if LC_ALL=C grep -n '[[:cntrl:]]' "$work/got" >"$work/why"; then
 		return 1
 	fi
@@ -57,11 +63,34 @@ check_json() {
 		jq -e -n -f "$here/contract.jq" "$work/got" >"$work/why" 2>&1
 }
 
+check_schema() {
+	"$program" --json-schema >"$work/schema" 2>"$work/why" &&
+		"$program" "$1" 2>"$work/why" | python3 "$here/check_schema.py" "$work/schema" >"$work/why" 2>&1
+}
+
+check_csv() {
+	"$program" "$1" 2>"$work/why" | python3 "$here/check_csv.py" 2>"$work/why"
+}
+
+check_chrome() {
+	"$program" "$1" >"$work/got" 2>"$work/why" &&
+		jq -e -n -f "$here/chrome.jq" "$work/got" >"$work/why" 2>&1
+}
+
 check_svg() {
 	"$program" "$1" >"$work/got" 2>"$work/why" && xmllint --noout "$work/got" >"$work/why" 2>&1
 }
 
-echo "1..$((count + checks))"
+schema_of() {
+	if python3 -c 'import jsonschema' 2>/dev/null; then
+		check_schema "$1"
+		verdict $? "$1: schema"
+	else
+		verdict 0 "$1: schema # SKIP no python3-jsonschema"
+	fi
+}
+
+echo "1..$((count + checks + schemas))"
 for name in $cases; do
 	compare "$name"
 	verdict $? "$name"
@@ -69,6 +98,15 @@ for name in $cases; do
 	*.json)
 		check_json "$name"
 		verdict $? "$name: types"
+		schema_of "$name"
+		;;
+	*.csv)
+		check_csv "$name"
+		verdict $? "$name: RFC 4180"
+		;;
+	*.chrome)
+		check_chrome "$name"
+		verdict $? "$name: trace events"
 		;;
 	*.svg)
 		if command -v xmllint >/dev/null; then

@@ -111,6 +111,11 @@ static void *take(size_t size)
 	return p;
 }
 
+void json_begin(void)
+{
+	json_set_alloc_funcs(take, free);
+}
+
 bool json_ran_short(void)
 {
 	return ran_short;
@@ -137,7 +142,7 @@ void json_start(struct sink *s)
 	const struct run_info *info = s->info;
 	json_t *o, *targets, *functions;
 
-	json_set_alloc_funcs(take, free);
+	json_begin();
 	o = json_object();
 	targets = json_array();
 	functions = json_array();

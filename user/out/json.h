@@ -24,7 +24,8 @@ void json_append_frames(json_t *list, struct sym_stack stack);
  * entries of their own, and what a signal interrupted is marked. */
 json_t *json_stack(const struct sink *s, uint32_t pid, const uint64_t *stack, unsigned int depth);
 
-/* The line of a finding. */
+/* A finding: a new reference, and as a line of its own. */
+json_t *json_of_finding(const struct sink *s, const struct finding *f);
 void json_finding(struct sink *s, const struct finding *f);
 
 /* Writes the object as one line, and drops the reference. NULL, for lack of memory: no line. */
@@ -33,10 +34,14 @@ void json_line(FILE *out, json_t *object);
 /* The same without the braces and the end of the line, for what is put together of parts. */
 void json_members(FILE *out, json_t *object);
 
-/* Whether memory was short since json_start: lines are missing, or parts of lines. */
+/* To be called before the first object is made. */
+void json_begin(void);
+
+/* Whether memory was short since json_begin: lines are missing, or parts of lines. */
 bool json_ran_short(void);
 
-/* The first line, an interim line and the last line of every JSON output. */
+/* The first line, with json_begin before it, an interim line and the last line of every JSON
+ * output. */
 void json_start(struct sink *s);
 /* One line for each class of what measuring costs. */
 void json_calibration(struct sink *s, const struct report *r);

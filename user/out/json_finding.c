@@ -54,7 +54,7 @@ static void set_other(json_t *o, const struct sink *s, const struct finding *f)
 		json_object_set_new(o, "other_stack", json_stack(s, f->pid, &f->other_site, 1));
 }
 
-void json_finding(struct sink *s, const struct finding *f)
+json_t *json_of_finding(const struct sink *s, const struct finding *f)
 {
 	json_t *o = json_object();
 
@@ -72,5 +72,10 @@ void json_finding(struct sink *s, const struct finding *f)
 				    json_stack(s, f->pid, f->stack,
 					       sink_depth(s, f->pid, f->stack, f->frames)));
 	set_other(o, s, f);
-	json_line(s->out, o);
+	return o;
+}
+
+void json_finding(struct sink *s, const struct finding *f)
+{
+	json_line(s->out, json_of_finding(s, f));
 }

@@ -23,24 +23,6 @@ static void fini(struct sink *s)
 	rendered_fini(&state->rendered);
 }
 
-static const char *kind_name(const struct event *e)
-{
-	switch (e->kind) {
-	case EVENT_ALLOC:
-	case EVENT_POOL_ALLOC:
-		return "alloc";
-	case EVENT_FREE:
-	case EVENT_POOL_FREE:
-		return "free";
-	case EVENT_REALLOC:
-		return "realloc";
-	case EVENT_POOL_CREATE:
-		return "create";
-	default:
-		return "destroy";
-	}
-}
-
 static void set_block(json_t *o, const struct event *e, const struct heap_note *note)
 {
 	bool frees = e->kind == EVENT_FREE || e->kind == EVENT_POOL_FREE;
@@ -123,7 +105,7 @@ static void event(struct sink *s, const struct event *e, const struct heap_note 
 
 	json_object_set_new(o, "type", json_string("event"));
 	json_object_set_new(o, "call", json_text(sink_call_name(s, e, note, name, sizeof(name))));
-	json_object_set_new(o, "kind", json_string(kind_name(e)));
+	json_object_set_new(o, "kind", json_string(sink_kind_name(e)));
 	json_object_set_new(o, "ts_ns", json_count(e->ts_ns));
 	json_object_set_new(o, "pid", json_integer(e->pid));
 	json_object_set_new(o, "tid", json_integer(e->tid));

@@ -15,6 +15,8 @@ static const struct sink_ops *const sinks[] = {
 	&record_sink,
 	&text_trace_sink,
 	&json_trace_sink,
+	&csv_trace_sink,
+	&chrome_trace_sink,
 	&text_latency_sink,
 	&json_latency_sink,
 	&text_compare_sink,
@@ -91,6 +93,24 @@ const char *sink_call_name(const struct sink *s, const struct event *e,
 							     : "?";
 	snprintf(buf, len, "%s:%s", note->pool ? note->pool->name : "?", verbs[e->kind]);
 	return buf;
+}
+
+const char *sink_kind_name(const struct event *e)
+{
+	switch (e->kind) {
+	case EVENT_ALLOC:
+	case EVENT_POOL_ALLOC:
+		return "alloc";
+	case EVENT_FREE:
+	case EVENT_POOL_FREE:
+		return "free";
+	case EVENT_REALLOC:
+		return "realloc";
+	case EVENT_POOL_CREATE:
+		return "create";
+	default:
+		return "destroy";
+	}
 }
 
 struct sym_stack sink_frames(const struct sink *s, uint32_t pid, uint64_t word)

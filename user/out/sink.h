@@ -115,7 +115,7 @@ struct sink {
 	void *state;
 };
 
-extern const struct sink_ops text_trace_sink, json_trace_sink;
+extern const struct sink_ops text_trace_sink, json_trace_sink, csv_trace_sink, chrome_trace_sink;
 extern const struct sink_ops text_latency_sink, json_latency_sink;
 extern const struct sink_ops text_compare_sink, json_compare_sink;
 extern const struct sink_ops text_leaks_sink, json_leaks_sink, folded_leaks_sink;
@@ -136,6 +136,10 @@ void sink_fini(struct sink *s);
 /* What an event is called: the function's name, or "POOL:alloc". Returns buf or a constant. */
 const char *sink_call_name(const struct sink *s, const struct event *e,
 			   const struct heap_note *note, char *buf, size_t len);
+
+/* What kind of call it is, in one word for programs: "alloc", "free", "realloc", "create" or
+ * "destroy" (of pools). A constant. */
+const char *sink_kind_name(const struct event *e);
 
 /* Bytes that the allocation stands for, be it that we sample or its maker does; 0: itself alone. */
 uint64_t sink_weight(const struct sink *s, const struct event *e);

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The schema is a file beside this one, written and validated as such. The assembler takes it in:
+ * it looks for it from the top of the checkout, where everything is built.
+ */
+#include "out/schema.h"
+
+__asm__(".pushsection .rodata\n"
+	"alloctrace_schema:\n"
+	".incbin \"user/out/schema.json\"\n"
+	"alloctrace_schema_end:\n"
+	".popsection\n");
+
+extern const char alloctrace_schema[], alloctrace_schema_end[];
+
+void schema_print(FILE *out)
+{
+	fwrite(alloctrace_schema, 1, (size_t)(alloctrace_schema_end - alloctrace_schema), out);
+}
