@@ -13,6 +13,7 @@
 #include "cmd/run.h"
 #include "cmd/sites.h"
 #include "core/log.h"
+#include "out/schema.h"
 
 /*
  * A closed one would be given to the first file that is opened, and what is meant for people would
@@ -73,6 +74,10 @@ static int run(struct options *o)
 	}
 	if (o->version) {
 		puts("alloctrace " ALLOCTRACE_VERSION);
+		return end_print();
+	}
+	if (o->json_schema) {
+		schema_print(stdout);
 		return end_print();
 	}
 	if (o->quiet)
