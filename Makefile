@@ -65,7 +65,7 @@ TCMALLOC = $(call can_link,$(CC),-l:libtcmalloc_minimal.so.4,-l:libtcmalloc_mini
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 CORE_LIB := $(BUILD)/libcore.a
 SKELETON := $(BUILD)/alloctrace.skel.h
-LIBS := $(shell $(PKG_CONFIG) --libs libbpf libdw libelf jansson libseccomp libcap-ng 2>/dev/null) -lZydis -liberty -lm
+LIBS := $(shell $(PKG_CONFIG) --libs libbpf libdw libelf jansson libseccomp libcap-ng libzstd 2>/dev/null) -lZydis -liberty -lm
 # An allocator of its own, in its own file: in the whole system the probes on libc's lie before alloctrace as well, and each
 # of its calls would cost it what it costs everybody. The sanitizers bring theirs.
 OWN_MALLOC := $(if $(SAN),,-l:libjemalloc_pic.a)
