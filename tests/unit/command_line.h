@@ -31,8 +31,9 @@ const struct sink_ops *sink_find(const char *command, const char *format)
 	return !strcmp(format, "text") || !strcmp(format, "json") ? &some : NULL;
 }
 
-const char *sink_formats(void)
+const char *sink_formats(const char *command)
 {
+	assert_true(!strcmp(command, "trace") || !strcmp(command, "latency"));
 	return "text, json";
 }
 

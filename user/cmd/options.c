@@ -366,6 +366,7 @@ static int take_words(struct options *o, int argc, char **argv)
 
 static int check_together(const struct options *o)
 {
+	const char *format_of = strcmp(o->command, "sites") ? o->command : "trace";
 	char shown[128];
 
 	if (o->argv && o->pid_count)
@@ -387,9 +388,9 @@ static int check_together(const struct options *o)
 		log_error("--why tells call sites apart: it does not go with --by size");
 	else if (o->svg && strcmp(o->command, "compare"))
 		log_error("--svg belongs to 'compare'");
-	else if (!sink_find(strcmp(o->command, "sites") ? o->command : "trace", o->format))
+	else if (!sink_find(format_of, o->format))
 		log_error("'%s' has no format '%s'; it has %s", o->command,
-			  log_quote(shown, sizeof(shown), o->format), sink_formats());
+			  log_quote(shown, sizeof(shown), o->format), sink_formats(format_of));
 	else
 		return 0;
 	return -EINVAL;

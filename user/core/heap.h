@@ -68,7 +68,8 @@ struct heap_gone {
 		HEAP_FREED,      /* by the call at hand; the note says the same */
 		HEAP_SUPERSEDED, /* its address was handed out again; a late record may claim it:
 				    then the note has it, and this is not called again */
-		HEAP_DROPPED,    /* with its process's old image, or with its pool */
+		HEAP_DROPPED,    /* with its process's old image, or with its pool; or records are
+				    missing, and another block lies there now */
 		HEAP_ENDED, /* its process has ended: it stays live in the sums, and is forgotten */
 	} end;
 };

@@ -2,6 +2,8 @@
 /* Two blocks cannot lie in the same place. */
 #include "core/heap_stale.h"
 
+#include "core/heap_aside.h"
+
 static bool map_block(const void *key, void *value, void *context)
 {
 	const struct heap_key *at = key;
@@ -35,10 +37,10 @@ static void drop(struct heap *h, struct heap_process *p, uint64_t addr)
 		return;
 	}
 	if (!block->gone) {
-		heap_count_live(h, &key, NULL, 0, block->size, -1);
+		heap_end_block(h, p, &key, NULL, block, HEAP_DROPPED);
 		h->superseded++;
 	}
-	heap_drop_asides(p, &key, block);
+	aside_drop(p, &key, block);
 	stale_forget(p, &key);
 }
 

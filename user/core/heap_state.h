@@ -15,10 +15,11 @@ struct heap_process {
 	struct table held;      /* address of a block that holds a pool's region -> that pool's */
 	struct table told;      /* what was found: struct told_key -> nothing */
 	uint64_t remembered;    /* freed chunks among the blocks */
-	uint32_t tid;           /* of its pools' first event */
-	bool one_thread;        /* all other events of its pools are of that thread, too */
-	bool mapped;            /* since records may be missing: see heap_expect_losses */
-	bool forked;            /* seen to be made, and its image is its parent's */
+	uint32_t pid;
+	uint32_t tid;    /* of its pools' first event */
+	bool one_thread; /* all other events of its pools are of that thread, too */
+	bool mapped;     /* since records may be missing: see heap_expect_losses */
+	bool forked;     /* seen to be made, and its image is its parent's */
 };
 
 /* Where an event belongs. */
@@ -43,6 +44,7 @@ struct heap_block {
 	 * got it, or long after; not the late one of an older hand-out that was not seen. */
 	bool sure_by_thread : 1, sure_by_time : 1;
 	bool excess : 1; /* freed once too often: its pool has it twice from then on */
+	struct heap_mark mark;
 };
 
 _Static_assert(HEAP_MAX_POOLS <= UINT16_MAX, "a block knows its pool's row");
@@ -66,13 +68,13 @@ struct pool_state {
 
 _Static_assert(sizeof(struct pool_state) % 8 == 0, "a table's values are words");
 
-/* A block of that size at the key is live from now on (+1), or is not any more (-1). `state` is its
- * pool's, if any. */
-void heap_count_live(struct heap *h, const struct heap_key *key, struct pool_state *state,
-		     size_t row, uint64_t size, int sign);
+/* The block is live from now on. `state` is its pool's, if any. */
+void heap_begin_block(struct heap *h, const struct heap_key *key, struct pool_state *state,
+		      const struct heap_block *block);
 
-/* Nobody will claim those that lay there before the block. */
-void heap_drop_asides(struct heap_process *p, const struct heap_key *key, struct heap_block *block);
+/* The block is not live any more, and who asks is told; HEAP_ENDED: it stays in the sums. */
+void heap_end_block(struct heap *h, const struct heap_process *p, const struct heap_key *key,
+		    struct pool_state *state, const struct heap_block *block, enum heap_end end);
 
 /* What never takes anything back: its chunks are not in use, they just lie there. */
 static inline bool heap_pool_is_arena(const struct heap *h, const struct pool_state *state)

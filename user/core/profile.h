@@ -21,12 +21,11 @@
 #include "core/table.h"
 
 #define PROFILE_MAX_SITES (1u << 22)
-#define PROFILE_LIFETIMES                                                                           \
-	12 /* decades: below 1 us, below 10 us … below 10,000 s, more; see profile_lifetime_limit \
-	    */
-#define PROFILE_SIZES                                                                              \
-	65 /* size classes: 0, then (2^(n-1), 2^n] by the smallest power of two, so 1: 1, 2: 2, 3: \
-	      3-4, 4: 5-8 … */
+/* Decades: below 1 us, below 10 us … below 10,000 s, more; see profile_lifetime_limit. */
+#define PROFILE_LIFETIMES 12
+/* Size classes by the smallest power of two that is not less: class 0 has 0 bytes, 1: 1, 2: 2,
+ * 3: 3-4, 4: 5-8 … 63: up to 2^62, 64: more. */
+#define PROFILE_SIZES     65
 
 struct profile_counts {
 	uint64_t blocks, bytes;
@@ -42,13 +41,14 @@ struct profile_site {
 	struct profile_counts old;       /* of ended: had reached the age that is asked for */
 	struct profile_counts at_peak;   /* as of `moment`, see profile_at_peak */
 	uint64_t moment;
-	uint64_t
-		temporary; /* blocks that the same thread freed within `within` of its next calls */
-	uint64_t freed;    /* blocks, by calls (not by exec, or the end of a pool) */
-	uint64_t freed_elsewhere; /* of them, by another thread than the one that had got it */
-	uint64_t reallocs, moved,
-		moved_bytes; /* calls of realloc here that succeeded; that copied … */
-	uint64_t chain;      /* moves of one block in a row, the most */
+	/* Blocks that the same thread freed within `within` of its next calls. Calls that fail, and
+	 * free(NULL), are none; those of pools are apart from the others. */
+	uint64_t temporary;
+	uint64_t freed;              /* blocks, by calls (not by exec, or the end of a pool) */
+	uint64_t freed_elsewhere;    /* of them, by another thread than the one that had got it */
+	uint64_t reallocs;           /* calls of realloc here that succeeded … */
+	uint64_t moved, moved_bytes; /* … and that copied, and so much */
+	uint64_t chain;              /* moves of one block in a row, the most */
 	uint64_t lifetime_ns, longest_ns;
 	uint64_t lifetimes[PROFILE_LIFETIMES]; /* of blocks that were freed */
 	uint64_t smallest, largest; /* bytes asked for; nothing while allocated.blocks is 0 */
@@ -76,7 +76,8 @@ struct profile {
 	uint64_t refused;   /* blocks that belong to no site, for want of memory or numbers */
 };
 
-/* Begins to watch the heap, which is borrowed, has been initialized and has seen no event. */
+/* Begins to watch the heap, which is borrowed until profile_fini, has been initialized and has seen
+ * no event. */
 void profile_init(struct profile *p, struct heap *heap, uint64_t older_ns, uint32_t within);
 void profile_fini(struct profile *p);
 
@@ -90,21 +91,23 @@ void profile_apply(struct profile *p, const struct event *e, const struct heap_n
 /* What the site had at the peak. */
 struct profile_counts profile_at_peak(const struct profile *p, const struct profile_site *site);
 
-/*
- * Blocks that are live now and as old as is asked for, by site: sets `old` of each to all of them,
- * those of ended processes included, and `oldest_ns` to when the oldest was handed out. `now_ns` is
- * in the clock of the events.
- */
+/* Of one site. */
 struct profile_leak {
-	struct profile_counts old;
-	uint64_t oldest_ns;
+	struct profile_counts old; /* live, and as old as is asked for */
+	uint64_t oldest_ns;        /* when the oldest was handed out that is live; 0: none is */
 };
-/* One for each site, to be freed by the caller; NULL: no memory, or no site. */
+
+/*
+ * What is live now, blocks of ended processes included: these were as old as they were at the last
+ * event before their process ended. `now_ns` is in the clock of the events. One for each site, by
+ * number, to be freed by the caller; NULL: no memory, or no site.
+ */
 struct profile_leak *profile_leaks(const struct profile *p, uint64_t now_ns);
 
-/* The upper limit of a decade of lifetimes in ns; UINT64_MAX for the last. The class of a size, and
- * the largest size of a class. */
+/* The upper limit of a decade of lifetimes in ns, which is not in it; UINT64_MAX for the last. */
 uint64_t profile_lifetime_limit(unsigned int decade);
+
+/* The class of a size, and the largest size of a class. */
 unsigned int profile_size_class(uint64_t size);
 uint64_t profile_size_limit(unsigned int class);
 

@@ -11,6 +11,7 @@
 #include <inttypes.h>
 
 #include "core/log.h"
+#include "out/human.h"
 
 /* Three digits that count. */
 static const char *write_scaled(char *buf, double value, bool whole_ns)
@@ -106,12 +107,6 @@ static void write_calls(struct sink *s, const struct report *r)
 	write_pools(s, r->heap);
 }
 
-/* "3 chunks", "1 chunk". */
-static void write_number(FILE *out, uint64_t n, const char *thing)
-{
-	fprintf(out, "%" PRIu64 " %s%s", n, thing, n == 1 ? "" : "s");
-}
-
 /* With sampling what is known is what the samples stand for. */
 static void write_sum(FILE *out, const struct heap *h)
 {
@@ -122,7 +117,7 @@ static void write_sum(FILE *out, const struct heap *h)
 	} else {
 		fputs("live: ", out);
 	}
-	write_number(out, h->live.blocks, "block");
+	human_number_write(out, h->live.blocks, "block");
 	fprintf(out, ", %" PRIu64 " bytes", h->live.bytes);
 }
 
@@ -133,7 +128,7 @@ static void write_heap_live(FILE *out, const struct report *r)
 	write_sum(out, h);
 	if (report_has_ended(r)) {
 		fputs("; in processes that have ended: ", out);
-		write_number(out, h->ended.blocks, "block");
+		human_number_write(out, h->ended.blocks, "block");
 		fprintf(out, ", %" PRIu64 " bytes", h->ended.bytes);
 	}
 	fputc('\n', out);
@@ -153,7 +148,7 @@ static void write_pool_live(FILE *out, const struct heap_pool *p)
 	char shown[160];
 
 	fprintf(out, "live in pool %s: ", log_quote(shown, sizeof(shown), p->name));
-	write_number(out, p->live.blocks, "chunk");
+	human_number_write(out, p->live.blocks, "chunk");
 	fprintf(out, ", %" PRIu64 " bytes\n", p->live.bytes);
 	if (p->unmatched)
 		fprintf(out,
@@ -161,7 +156,7 @@ static void write_pool_live(FILE *out, const struct heap_pool *p)
 			shown, p->unmatched);
 	if (p->live_at_destroy) {
 		fprintf(out, "destroyed with pool %s: ", shown);
-		write_number(out, p->live_at_destroy, "chunk");
+		human_number_write(out, p->live_at_destroy, "chunk");
 		fputs(" in use\n", out);
 	}
 }
@@ -242,7 +237,7 @@ static void write_losses(FILE *out, const struct report *r, uint64_t unknown)
 		fprintf(out, "children that could not be followed (too many): %" PRIu64 "\n",
 			r->counters[EVENT_UNFOLLOWED]);
 	if (r->late) {
-		write_number(out, r->late, "file");
+		human_number_write(out, r->late, "file");
 		fprintf(out,
 			" probed after being mapped, by %s at most: calls until then are not "
 			"counted\n",
@@ -299,7 +294,7 @@ static void write_pressure(FILE *out, const struct report *r, uint64_t now_ns)
 	if (!r->pressure || !r->pressure->times)
 		return;
 	fputs("the ring was filling ", out);
-	write_number(out, r->pressure->times, "time");
+	human_number_write(out, r->pressure->times, "time");
 	fprintf(out, ": one call in %d was shown for %s, none for %s\n", EVENT_ONE_IN,
 		books_duration(sampled, pressure_lasted(r->pressure, EVENT_SAMPLED, now_ns)),
 		books_duration(counts, pressure_lasted(r->pressure, EVENT_COUNTS, now_ns)));

@@ -19,16 +19,15 @@
 #include <string.h>
 
 #include "core/log.h"
+#include "out/human.h"
 #include "out/latency.h"
 #include "out/location.h"
 #include "out/why.h"
 
 void latency_cell_write(FILE *out, int width, const char *text)
 {
-	int room = abs(width);
+	int room = abs(width) - (int)human_width(text);
 
-	for (const char *c = text; *c; c++)
-		room -= (*c & 0xc0) != 0x80; /* bytes that go on with a character have no width */
 	room = room > 0 ? room : 0;
 	fprintf(out, "%*s%s%*s", width > 0 ? room : 0, "", text, width > 0 ? 0 : room, "");
 }
@@ -42,26 +41,9 @@ static const char *class_text(enum calibration_class class, char *buf, size_t le
 	return buf;
 }
 
-/* Exact in few digits: "17..32", "512K+1..1M". */
-static void size_text(char *buf, size_t len, unsigned int class)
-{
-	static const char prefixes[] = "KMGTPE";
-	unsigned int low = class - 1;
-
-	if (class <= 1)
-		snprintf(buf, len, "%s", class ? "2" : "0..1");
-	else if (class <= 10)
-		snprintf(buf, len, "%u..%u", (1U << low) + 1, 1U << class);
-	else if (class < 64)
-		snprintf(buf, len, "%u%c+1..%u%c", 1U << low % 10, prefixes[low / 10 - 1],
-			 1U << class % 10, prefixes[class / 10 - 1]);
-	else
-		snprintf(buf, len, "over 8E");
-}
-
 const char *latency_title(char *buf, const struct latency_row *row)
 {
-	char call[LATENCY_CALL], class[32] = "", size[32] = "";
+	char call[LATENCY_CALL], class[32] = "", size[HUMAN_TEXT] = "";
 	bool sized = row->key.size_class != LANE_ALL_SIZES;
 	size_t used;
 
@@ -70,7 +52,7 @@ const char *latency_title(char *buf, const struct latency_row *row)
 	if (row->class_named)
 		class_text(row->key.class, class, sizeof(class));
 	if (sized)
-		size_text(size, sizeof(size), row->key.size_class);
+		human_class(size, row->key.size_class);
 	snprintf(buf + used, LATENCY_TITLE - used, "%s%s%s%s%s", *class ? ", " : "", class,
 		 sized ? " " : "", size, sized ? " bytes" : "");
 	return buf;

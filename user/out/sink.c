@@ -9,22 +9,54 @@
 #define PROBE_FUNCTIONS "alloctrace_"
 
 static const struct sink_ops *const sinks[] = {
-	&text_trace_sink,   &json_trace_sink,   &csv_trace_sink,    &chrome_trace_sink,
-	&text_latency_sink, &json_latency_sink, &text_compare_sink, &json_compare_sink,
+	&text_trace_sink,
+	&json_trace_sink,
+	&csv_trace_sink,
+	&chrome_trace_sink,
+	&text_latency_sink,
+	&json_latency_sink,
+	&text_compare_sink,
+	&json_compare_sink,
+	/* the reports on the heap */
+	&text_leaks_sink,
+	&json_leaks_sink,
+	&folded_leaks_sink,
+	&text_hot_sink,
+	&json_hot_sink,
+	&folded_hot_sink,
+	&text_temporary_sink,
+	&json_temporary_sink,
+	&folded_temporary_sink,
+	&text_peak_sink,
+	&json_peak_sink,
+	&folded_peak_sink,
+	&text_sizes_sink,
+	&json_sizes_sink,
 };
+
+#define NR_SINKS (sizeof(sinks) / sizeof(sinks[0]))
 
 const struct sink_ops *sink_find(const char *command, const char *format)
 {
-	for (size_t i = 0; i < sizeof(sinks) / sizeof(sinks[0]); i++) {
+	for (size_t i = 0; i < NR_SINKS; i++) {
 		if (!strcmp(sinks[i]->command, command) && !strcmp(sinks[i]->format, format))
 			return sinks[i];
 	}
 	return NULL;
 }
 
-const char *sink_formats(void)
+const char *sink_formats(const char *command)
 {
-	return "text, json";
+	static char names[128];
+	size_t used = 0;
+
+	names[0] = '\0';
+	for (size_t i = 0; i < NR_SINKS && used < sizeof(names); i++) {
+		if (!strcmp(sinks[i]->command, command))
+			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
+						 used ? ", " : "", sinks[i]->format);
+	}
+	return names;
 }
 
 int sink_init(struct sink *s, const struct sink_ops *ops, const struct run_info *info, FILE *out)

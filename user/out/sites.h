@@ -22,6 +22,8 @@ struct sites {
 		enum event_why why;
 	} * places; /* by number */
 	uint32_t count, room;
+	uint64_t refused; /* stacks without a site of their own, for want of memory or numbers: they
+			     are of site 0, which is that of unknown stacks */
 };
 
 /* Slots of struct sink_ops; the state begins with a struct sites. */
@@ -34,17 +36,21 @@ struct site_row {
 	uint32_t site;
 	const struct profile_site *counts;
 	const struct site_place *place;
-	const char *pool;         /* name; NULL: none */
+	const char *pool;         /* name, of the heap's pool_rows; NULL: none */
 	struct profile_leak leak; /* of the report `leaks`: see profile_leaks */
 	struct profile_counts at_peak;
 };
 
 /*
- * The sites that `report` ("leaks", "hot", "temporary", "peak") has something to say about, the
- * greatest first, always in the same order for the same events. To be freed by the caller. NULL
- * with *count 0: none; NULL with another *count: no memory.
+ * The sites that `report` ("leaks", "hot", "temporary", "peak") has something to say about: those
+ * of malloc and its kin, then those of each pool, by the pools' names, the greatest first in each.
+ * Always in the same order for the same events. To be freed by the caller, before the next event.
+ * NULL with *count 0: none; NULL with another *count: no memory.
  */
 struct site_row *sites_rows(const struct sites *all, const struct sink *s, const struct report *r,
 			    const char *report, size_t *count);
+
+/* Of `leaks`: how old the oldest block is, in ns. */
+uint64_t site_row_age(const struct site_row *row, const struct sink *s, const struct report *r);
 
 #endif

@@ -43,32 +43,16 @@ static void write_location(const struct sink *s, FILE *out, const struct event *
 	location_write(out, &stack.frames[0], s->info->stacks);
 }
 
-static bool concerns_file(enum event_why why)
-{
-	return why == EVENT_WHY_NO_TABLE || why == EVENT_WHY_NO_RULE || why == EVENT_WHY_NO_INFO;
-}
-
-/* How far the stack is to be believed, unless it is whole, and why there is no more of it. */
+/* How far the stack is to be believed, unless it is whole. */
 static void write_end(const struct sink *s, FILE *out, const struct event *e,
 		      struct sink_extent extent)
 {
-	static const char *const words[EVENT_NR_GRADES] = {
-		[EVENT_CALL_SITE] = "call site only",
-		[EVENT_TRUNCATED] = "truncated",
-		[EVENT_GUESSED] = "guessed, by frame pointers",
-	};
-	const char *why = stack_why_text(extent.why);
 	struct sym_stack last;
-	char module[4096];
 
-	if (!words[e->grade] || e->kind == EVENT_POOL_CREATE)
-		return;
-	fprintf(out, INDENT "… %s%s%s", words[e->grade], why ? ": " : "", why ? why : "");
-	if (!concerns_file(extent.why))
+	if (e->kind == EVENT_POOL_CREATE)
 		return;
 	last = sink_frames_at(s, e->pid, e->stack, e->frames, extent.depth - 1);
-	fprintf(out, " (%s)",
-		log_quote(module, sizeof(module), last.frames[last.count - 1].module));
+	location_end_write(out, INDENT, e->grade, extent.why, last.frames[last.count - 1].module);
 }
 
 /* What is above the location, one line a frame. */

@@ -33,4 +33,8 @@ void tree_fini(struct tree *t);
  * without whole stacks, that of the caller alone. 0: the stack could not be read. */
 uint32_t tree_add(struct tree *t, const struct sink *s, const struct event *e);
 
+/* An order of the paths that depends on nothing but what their frames are called, the innermost
+ * first: below 0, 0 or above. */
+int tree_compare(const struct tree *t, uint32_t a, uint32_t b);
+
 #endif

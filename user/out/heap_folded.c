@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The reports on the heap as folded stacks, which flame graphs are drawn of: the frames of a site
+ * from the outermost on, and what it counts. All sites, at the end alone, and nothing else: no
+ * books.
+ *
+ *	__libc_start_main;main;queue_push;message_new 1258291
+ *
+ * Chunks of pools lie in blocks of malloc's kin: they stand under a root of their own, "[pool
+ * NAME]". Where a signal came, "[signal]" is a frame.
+ */
+#include "out/folded.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "out/heap_text.h"
+
+#define NAME_LEN 4096
+#define DEEPEST  4096 /* frames; inlined ones are many more than there are words */
+
+/* A semicolon divides frames. */
+static void write_name(FILE *out, const char *name)
+{
+	char shown[NAME_LEN];
+
+	log_quote(shown, sizeof(shown), name);
+	for (char *c = strchr(shown, ';'); c; c = strchr(c, ';'))
+		*c = ':';
+	fputs(shown, out);
+}
+
+static void write_frame(FILE *out, const struct sym_frame *f)
+{
+	if (f->function) {
+		write_name(out, f->function);
+		return;
+	}
+	write_name(out, f->module);
+	fprintf(out, "+0x%" PRIx64, f->module_offset);
+}
+
+void folded_path_write(FILE *out, const struct tree *t, const struct site_row *row)
+{
+	uint32_t path[DEEPEST], node = row->place->node;
+	size_t depth = 0;
+
+	if (row->pool) {
+		fputs("[pool ", out);
+		write_name(out, row->pool);
+		fputs("];", out);
+	}
+	for (; node && depth < DEEPEST; node = t->nodes[node].parent)
+		path[depth++] = node;
+	if (node)
+		fputs("[deeper];", out);
+	if (!depth)
+		fputs("[unreadable stack]", out);
+	while (depth--) {
+		write_frame(out, &t->nodes[path[depth]].frame);
+		if (t->nodes[path[depth]].interrupted)
+			fputs(";[signal]", out);
+		if (depth)
+			fputc(';', out);
+	}
+}
+
+static void report(struct sink *s, const struct report *r)
+{
+	const struct sites *all = s->state;
+	size_t count;
+	struct site_row *rows = sites_rows(all, s, r, s->ops->command, &count);
+
+	if (!rows && count) {
+		log_error("no memory for the rows of the report");
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		uint64_t value = heap_measure(s->ops->command, &rows[i]);
+
+		if (!value)
+			continue;
+		folded_path_write(s->out, &all->tree, &rows[i]);
+		fprintf(s->out, " %" PRIu64 "\n", value);
+	}
+	free(rows);
+	fflush(s->out);
+}
+
+#define FOLDED_SINK(name)                              \
+	const struct sink_ops folded_##name##_sink = { \
+		.command = #name,                      \
+		.format = "folded",                    \
+		.state_size = sizeof(struct sites),    \
+		.start = sites_start,                  \
+		.event = sites_event,                  \
+		.finish = report,                      \
+		.fini = sites_fini,                    \
+	}
+
+FOLDED_SINK(leaks);
+FOLDED_SINK(hot);
+FOLDED_SINK(temporary);
+FOLDED_SINK(peak);
