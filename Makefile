@@ -188,7 +188,7 @@ $(BUILD)/golden: $(wildcard tests/golden/*.c) $(call obj,$(wildcard user/out/*.c
 
 # What a test links beside core, its module's own source and libraries.
 $(BUILD)/unit/test_pool: user/demo/pool.c
-SYM_TESTS := $(addprefix $(BUILD)/unit/,test_sym test_sym_changes test_sym_kept test_sym_proc test_sources)
+SYM_TESTS := $(filter $(BUILD)/unit/test_sym%,$(UNIT_TESTS)) $(BUILD)/unit/test_sources
 $(SYM_TESTS): $(wildcard user/sym/*.c user/guard/*.c)
 $(SYM_TESTS): UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf libseccomp libcap-ng) -liberty
 $(BUILD)/unit/test_unwind_rules: $(filter user/sym/%,$(UNWIND_SRC))
