@@ -19,7 +19,7 @@ trap 'rm -rf "$work"' EXIT
 
 cases=$("$program") || { echo "Bail out! cannot run $program"; exit 1; }
 count=$(echo "$cases" | wc -l)
-checks=$(echo "$cases" | grep -c '\.\(json\|svg\)$')
+checks=$(echo "$cases" | grep -c '\.\(json\|svg\|csv\|folded\)$')
 number=0
 failed=0
 
@@ -35,12 +35,16 @@ verdict() {
 	sed 's/^/# /' "$work/why"
 }
 
-# No control character may hide in an expected file, so none ever gets into one.
+# No control character may hide in an expected file, so none ever gets into one. CSV ends lines with
+# CR LF, which is looked at apart.
 compare() {
 	expected=$here/$1.expected
 	if ! "$program" "$1" >"$work/got" 2>"$work/why"; then
 		return 1
 	fi
+	case $1 in
+	*.csv) sed -i 's/\r$//' "$work/got" ;;
+	esac
 	if LC_ALL=C grep -n '[[:cntrl:]]' "$work/got" >"$work/why"; then
 		return 1
 	fi
@@ -57,6 +61,16 @@ check_json() {
 		jq -e -n -f "$here/contract.jq" "$work/got" >"$work/why" 2>&1
 }
 
+check_csv() {
+	"$program" "$1" 2>"$work/why" | python3 "$here/check_csv.py" 2>"$work/why"
+}
+
+# A word of frames and a number, as flamegraph.pl reads them; whatever a line has else it refuses.
+check_folded() {
+	"$program" "$1" >"$work/got" 2>"$work/why" &&
+		! grep -vnE '^[^; ][^;]*(;[^;]+)* [0-9]+$' "$work/got" >"$work/why"
+}
+
 check_svg() {
 	"$program" "$1" >"$work/got" 2>"$work/why" && xmllint --noout "$work/got" >"$work/why" 2>&1
 }
@@ -69,6 +83,14 @@ for name in $cases; do
 	*.json)
 		check_json "$name"
 		verdict $? "$name: types"
+		;;
+	*.csv)
+		check_csv "$name"
+		verdict $? "$name: RFC 4180"
+		;;
+	*.folded)
+		check_folded "$name"
+		verdict $? "$name: folded stacks"
 		;;
 	*.svg)
 		if command -v xmllint >/dev/null; then
