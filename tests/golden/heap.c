@@ -195,7 +195,7 @@ static void work(struct play *p)
 		grow(p, 0x900000 + i * 0x10000, 0x900000 + (i + 1) * 0x10000, 32ULL << i);
 	grow(p, 0x980000, 0x980000, 5000);
 	put(p, PID, 0x980000);
-	grow(p, 0, 0x990000, 100);
+	get(p, GROWING, 0x990000, 100);
 	fail(p, QUEUE, UINT64_MAX);
 	fail(p, WRONG, 1ULL << 40);
 }

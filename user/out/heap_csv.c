@@ -71,16 +71,14 @@ static void write_figures(FILE *out, const struct profile_site *c)
 		write_number(out, figures[i]);
 }
 
-static void write_stack(FILE *out, const struct tree *tree, const struct site_row *row)
+static void write_stack(FILE *out, const struct tree *tree, uint32_t node)
 {
-	struct site_row without_pool = *row;
 	char *path = NULL;
 	size_t length = 0;
 	FILE *memory = open_memstream(&path, &length);
 
-	without_pool.pool = NULL; /* it has a column */
 	if (memory) {
-		folded_path_write(memory, tree, &without_pool);
+		folded_path_write(memory, tree, node, false);
 		if (!fclose(memory))
 			csv_text(out, path);
 	}
@@ -104,7 +102,7 @@ static void write_place(struct sink *s, const struct site_row *row)
 	fputc(',', s->out);
 	write_text(s->out, f->module);
 	fprintf(s->out, "%s,", s->info->stacks ? stack_grade_name(row->place->grade) : "");
-	write_stack(s->out, &all->tree, row);
+	write_stack(s->out, &all->tree, row->place->node);
 }
 
 static void write_row(struct sink *s, const struct report *r, const struct site_row *row)
