@@ -12,6 +12,7 @@
 #include "compare.h"
 #include "core/heap.h"
 #include "core/unsent.h"
+#include "heap.h"
 #include "lanes.h"
 #include "out/schema.h"
 
@@ -490,5 +491,7 @@ int main(int argc, char **argv)
 		else if (!strcmp(argv[1], cases[i].name))
 			return run_case(i);
 	}
-	return compare_case(argc < 2 ? NULL : argv[1]);
+	if (argc < 2)
+		return compare_case(NULL) || heap_case(NULL);
+	return strncmp(argv[1], "heap-", 5) ? compare_case(argv[1]) : heap_case(argv[1]);
 }

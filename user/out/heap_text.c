@@ -12,6 +12,7 @@
  */
 #include "out/heap_text.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,11 +69,11 @@ void heap_sum_write(FILE *out, const char *command, const struct heap_sum *sum, 
 
 	if (is_of_bytes(command))
 		fprintf(out, "%s in ", human_size(size, sum->counts.bytes));
-	else if (!strcmp(command, "temporary"))
-		fputs("temporary: ", out);
-	else
+	else if (!strcmp(command, "hot"))
 		thing = "call";
-	human_number_write(out, sum->counts.blocks, thing);
+	fprintf(out, "%" PRIu64 "%s %s%s", sum->counts.blocks,
+		strcmp(command, "temporary") ? "" : " temporary", thing,
+		sum->counts.blocks == 1 ? "" : "s");
 }
 
 /* ---- the sections ---- */
