@@ -461,6 +461,7 @@ static int run_case(size_t i)
 	struct sink sink;
 
 	lanes_init(&lanes);
+	info.heap = &heap;
 	if (heap_init(&heap) || sink_init(&sink, cases[i].ops, &info, stdout))
 		return 1;
 	complete_events(run ? run : &all_calls);
