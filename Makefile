@@ -217,6 +217,9 @@ $(BUILD)/unit/test_rendered: user/out/rendered.c
 $(BUILD)/unit/test_latency $(BUILD)/unit/test_formats: $(wildcard user/out/*.c)
 $(BUILD)/unit/test_latency $(BUILD)/unit/test_formats: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs jansson)
 
+$(filter $(BUILD)/unit/test_recording%,$(UNIT_TESTS)): $(wildcard user/recording/*.c)
+$(filter $(BUILD)/unit/test_recording%,$(UNIT_TESTS)): UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libzstd)
+
 $(BUILD)/unit/%: tests/unit/%.c $(CORE_LIB)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)

@@ -25,10 +25,9 @@
  *
  * A call is a line of a table, and its fields lie in different columns: numbers of one kind follow
  * one another, and zstd, which is made to begin anew at each column, takes each by its own
- * statistics. That is worth a third of the file, and costs nothing. Numbers are of variable length,
- * 7 bits a byte, the low ones first, the 8th says that more follow; "signed" ones have their sign
- * in bit 0. Of the numbers that are close to random, gaps of time and latencies, the first bytes
- *are one column, and what follows them is another.
+ * statistics. Numbers are of variable length, 7 bits a byte, the low ones first; the 8th says that
+ * more follow. "Signed" ones have their sign in bit 0. Of the numbers that are close to random,
+ *gaps of time and latencies, the first bytes are one column, and what follows them is another.
  *
  * Column SHAPES has a number for each record, in the order in which they came, and tells where the
  * rest of it is:
