@@ -290,6 +290,10 @@ def check_books($n):
   (if .live and (.live_inexact // false) != ((.counted_only // 0) + .lost.total > .lost.unpaired)
    then error("line \($n): what is live is exact, or is not") else empty end);
 
+def check_memory($n):
+  check($n; {type: "text", ts_ns: "whole", live: "whole", mapped: "whole", resident: "whole", rss: "whole"};
+        ["type", "ts_ns", "live", "mapped", "resident", "rss"]);
+
 def check_pressure($n):
   check($n; {type: "text", level: "text", ts_ns: "whole", one_in: "whole", counted_only: "whole", lasted_ns: "whole"};
         ["level", "ts_ns"]),
@@ -365,6 +369,7 @@ def check_line($n; $compare):
   elif .type == "site" then check_site($n)
   elif .type == "size" then check_size($n)
   elif .type == "finding" then check_finding($n)
+  elif .type == "memory" then check_memory($n)
   elif .type == "pressure" then check_pressure($n)
   elif .type == "histogram" and $compare then check_lane($n)
   elif .type == "histogram" then check_histogram($n)

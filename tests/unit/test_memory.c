@@ -23,9 +23,10 @@ static enum memory_growth growth(uint64_t live, uint64_t mapped, uint64_t rss)
 	struct memory m = {0};
 	enum memory_growth grown;
 
-	add(&m, 1, 10, 100, 200);
-	add(&m, 2, 50, 300, 900); /* what lies between does not count */
-	add(&m, 3, live, mapped, rss);
+	add(&m, 10, 1, 2, 3); /* what it takes in the beginning does not count */
+	add(&m, 12, 10, 100, 200);
+	add(&m, 15, 50, 300, 900); /* nor does what lies between */
+	add(&m, 18, live, mapped, rss);
 	grown = memory_growth(&m);
 	memory_fini(&m);
 	return grown;
@@ -53,6 +54,8 @@ static void test_too_few(void **state)
 	assert_int_equal(memory_growth(&m), MEMORY_STEADY);
 	add(&m, 1, 10, 100, 200);
 	assert_int_equal(memory_growth(&m), MEMORY_STEADY);
+	add(&m, 2, 60, 150, 250); /* of two both count */
+	assert_int_equal(memory_growth(&m), MEMORY_LIVE);
 	memory_fini(&m);
 }
 

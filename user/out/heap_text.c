@@ -18,6 +18,7 @@
 
 #include "core/log.h"
 #include "out/books.h"
+#include "out/gap.h"
 #include "out/human.h"
 
 /* ---- what is counted ---- */
@@ -137,6 +138,10 @@ static void report(struct sink *s, const struct report *r)
 	}
 	free(rows);
 	fputc('\n', s->out);
+	if (r->memory && r->memory->count > 1) {
+		gap_write(s, r->memory);
+		fputc('\n', s->out);
+	}
 	books_write(s, r);
 }
 
