@@ -214,8 +214,9 @@ $(BUILD)/unit/test_guard: user/guard/filter.c user/guard/privileges.c
 $(BUILD)/unit/test_guard: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
 $(BUILD)/unit/test_loader: user/probe/loader.c
 $(BUILD)/unit/test_rendered: user/out/rendered.c
-$(BUILD)/unit/test_latency $(BUILD)/unit/test_formats: $(wildcard user/out/*.c)
-$(BUILD)/unit/test_latency $(BUILD)/unit/test_formats: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs jansson)
+OUT_TESTS := $(addprefix $(BUILD)/unit/,test_latency test_formats test_sites test_sites_rows test_human)
+$(OUT_TESTS): $(wildcard user/out/*.c)
+$(OUT_TESTS): UNIT_LIBS = $(shell $(PKG_CONFIG) --libs jansson)
 
 $(filter $(BUILD)/unit/test_recording%,$(UNIT_TESTS)): $(wildcard user/recording/*.c)
 $(filter $(BUILD)/unit/test_recording%,$(UNIT_TESTS)): UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libzstd)

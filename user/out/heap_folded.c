@@ -21,11 +21,13 @@
 #define NAME_LEN 4096
 #define DEEPEST  4096 /* frames; inlined ones are many more than there are words */
 
-/* A semicolon divides frames. */
+/* A semicolon divides frames, and none is empty. */
 static void write_name(FILE *out, const char *name, bool quoted)
 {
 	char shown[NAME_LEN];
 
+	if (!*name)
+		name = "??";
 	if (quoted)
 		log_quote(shown, sizeof(shown), name);
 	else
