@@ -77,7 +77,7 @@ WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/workloads/%,$(WORKLOAD_SRC)
 	$(if $(filter x86_64,$(MACHINE)),$(addprefix $(BUILD)/workloads/,libcet.so known site_probe walks $(NOBODIES)))
 
 .PHONY: all help deps demo workloads test unit unit-programs integration vm-test fuzz fuzz-programs fuzz-replay soak bench bench-frames \
-	bench-symbols lint fmt install clean check-build-deps
+	bench-symbols bench-blocks lint fmt install clean check-build-deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -441,6 +441,14 @@ SYMBOLS_ENV = $(foreach v,ADDRESSES TOGETHER UNITS EU_ADDRESSES KEEP,$(if $($(v)
 
 bench-symbols: $(BUILD)/bench/symbols ## names and lines of addresses, beside addr2line and eu-addr2line (FILES="...")
 	@env BUILD=$(BUILD) $(SYMBOLS_ENV) tests/bench/symbols.sh $(FILES)
+
+$(BUILD)/bench/blocks: tests/bench/blocks.c $(CORE_LIB) Makefile
+	$(call say,BENCH,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -o $@ $(filter %.c %.a,$^) $(LDFLAGS) $(OWN_MALLOC) -lm -pthread
+
+bench-blocks: $(BUILD)/bench/blocks ## memory a live block, and time an event (BLOCKS="1000000 1600000")
+	@$(BUILD)/bench/blocks $(BLOCKS)
 
 install: all ## install below PREFIX (default /usr/local)
 	install -D -m 0755 $(BUILD)/alloctrace $(DESTDIR)$(PREFIX)/bin/alloctrace
