@@ -5,6 +5,7 @@ VERSION := 0.1.0
 CLANG ?= clang
 BPFTOOL ?= bpftool
 PKG_CONFIG ?= pkg-config
+PROTOC_C ?= protoc-c
 CLANG_FORMAT ?= $(firstword $(foreach f,clang-format-14 clang-format,$(shell command -v $(f) 2>/dev/null)) clang-format)
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -65,7 +66,11 @@ TCMALLOC = $(call can_link,$(CC),-l:libtcmalloc_minimal.so.4,-l:libtcmalloc_mini
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 CORE_LIB := $(BUILD)/libcore.a
 SKELETON := $(BUILD)/alloctrace.skel.h
-LIBS := $(shell $(PKG_CONFIG) --libs libbpf libdw libelf jansson libseccomp libcap-ng libzstd 2>/dev/null) -lZydis -liberty -lm
+# What user/out links, profiles for pprof among it: what protoc-c makes of profile.proto is known to pprof_file.c alone.
+OUT_LIBS = $(shell $(PKG_CONFIG) --libs jansson libprotobuf-c zlib)
+PPROF := $(BUILD)/profile.pb-c
+OUT_PPROF := $(BUILD)/obj/profile.pb-c.o
+LIBS := $(shell $(PKG_CONFIG) --libs libbpf libdw libelf jansson libseccomp libcap-ng libzstd libprotobuf-c zlib 2>/dev/null) -lZydis -liberty -lm
 # An allocator of its own, in its own file: in the whole system the probes on libc's lie before alloctrace as well, and each
 # of its calls would cost it what it costs everybody. The sanitizers bring theirs.
 OWN_MALLOC := $(if $(SAN),,-l:libjemalloc_pic.a)
@@ -92,7 +97,7 @@ help: ## this list
 check-build-deps:
 	@tests/deps.sh --check build
 
-$(BUILD)/alloctrace: $(call obj,$(USER_SRC)) $(CORE_LIB)
+$(BUILD)/alloctrace: $(call obj,$(USER_SRC)) $(OUT_PPROF) $(CORE_LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS) $(OWN_MALLOC)
 
@@ -112,6 +117,23 @@ $(BUILD)/obj/%.o: %.c Makefile | check-build-deps
 # The skeleton is known to session.c alone; the layer test of lint holds everyone to it.
 $(BUILD)/obj/user/probe/session.o: override CPPFLAGS += -I$(BUILD)
 $(BUILD)/obj/user/probe/session.o: $(SKELETON)
+
+# Generated: no warnings.
+$(PPROF).c: user/out/profile.proto | check-build-deps
+	$(call say,PROTO,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(PROTOC_C) --proto_path=user/out --c_out=$(@D) $(<F)
+
+$(PPROF).h: $(PPROF).c ;
+
+$(OUT_PPROF): $(PPROF).c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -w -I$(BUILD) -c -o $@ $<
+
+PPROF_OBJS := $(BUILD)/obj/user/out/pprof_file.o $(BUILD)/fuzz/obj/user/out/pprof_file.o
+$(PPROF_OBJS): override CPPFLAGS += -I$(BUILD)
+$(PPROF_OBJS): $(PPROF).h
 
 # Taken in by the assembler, which tells nobody.
 $(BUILD)/obj/user/out/schema.o $(BUILD)/fuzz/obj/user/out/schema.o: user/out/schema.json
@@ -169,7 +191,7 @@ lint: compile_commands.json ## clang-format, clang-tidy, cppcheck, shellcheck, l
 fmt: ## format the sources
 	$(CLANG_FORMAT) -i $(C_FILES)
 
-compile_commands.json: Makefile $(SKELETON) ## for clangd and clang-tidy
+compile_commands.json: Makefile $(SKELETON) $(PPROF).h ## for clangd and clang-tidy
 	@{ echo '['; for f in $(USER_SRC) $(CORE_SRC) $(DEMO_SRC); do \
 		printf '{"directory":"%s","file":"%s","arguments":["cc","-std=gnu11","-isystem","$(BUILD)",%s"-c","%s"]},\n' \
 			'$(CURDIR)' "$$f" "$$(printf '"%s",' $(subst ",\\\",$(subst ',,$(filter-out -MMD -MP,$(CPPFLAGS)))))" "$$f"; \
@@ -182,9 +204,9 @@ export CMOCKA_MESSAGE_OUTPUT := TAP
 unit-programs: $(UNIT_TESTS) $(BUILD)/golden
 
 # The sinks alone: the symbolizer is a table.
-$(BUILD)/golden: $(wildcard tests/golden/*.c) $(call obj,$(wildcard user/out/*.c)) $(CORE_LIB)
+$(BUILD)/golden: $(wildcard tests/golden/*.c) $(call obj,$(wildcard user/out/*.c)) $(OUT_PPROF) $(CORE_LIB)
 	$(call say,TEST,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -o $@ $^ $(LDFLAGS) $(shell $(PKG_CONFIG) --libs jansson) -lm
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -o $@ $^ $(LDFLAGS) $(OUT_LIBS) -lm
 
 # What a test links beside core, its module's own source and libraries.
 $(BUILD)/unit/test_pool: user/demo/pool.c
@@ -215,8 +237,9 @@ $(BUILD)/unit/test_guard: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libseccomp li
 $(BUILD)/unit/test_loader: user/probe/loader.c
 $(BUILD)/unit/test_rendered: user/out/rendered.c
 OUT_TESTS := $(addprefix $(BUILD)/unit/,test_latency test_formats test_sites test_sites_rows test_human)
-$(OUT_TESTS): $(wildcard user/out/*.c)
-$(OUT_TESTS): UNIT_LIBS = $(shell $(PKG_CONFIG) --libs jansson)
+$(OUT_TESTS): override CPPFLAGS += -I$(BUILD)
+$(OUT_TESTS): $(wildcard user/out/*.c) $(OUT_PPROF)
+$(OUT_TESTS): UNIT_LIBS = $(OUT_LIBS)
 
 $(filter $(BUILD)/unit/test_recording%,$(UNIT_TESTS)): $(wildcard user/recording/*.c)
 $(filter $(BUILD)/unit/test_recording%,$(UNIT_TESTS)): UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libzstd)
@@ -224,7 +247,7 @@ $(filter $(BUILD)/unit/test_recording%,$(UNIT_TESTS)): UNIT_LIBS = $(shell $(PKG
 $(BUILD)/unit/%: tests/unit/%.c $(CORE_LIB)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -o $@ $(filter %.c,$^) $(CORE_LIB) $(UNIT_LIBS) -lcmocka -lm -pthread
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -o $@ $(filter %.c %.o,$^) $(CORE_LIB) $(UNIT_LIBS) -lcmocka -lm -pthread
 
 # -O2 and no frame pointers: what Debian ships. -g, so that lines can be compared.
 WORKLOAD_FLAGS := -O2 -g -fomit-frame-pointer -Wall -Wextra $(PREFIX_MAP) -MMD -MP -Iuser/include
@@ -371,8 +394,8 @@ $(BUILD)/fuzz/obj/%.o: %.c Makefile
 
 # What a target links beside its own source.
 $(BUILD)/fuzz/fuzz_event: $(call fuzz_obj,$(CORE_SRC))
-$(BUILD)/fuzz/fuzz_json: $(call fuzz_obj,$(CORE_SRC) $(wildcard user/out/*.c))
-$(BUILD)/fuzz/fuzz_json: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs jansson)
+$(BUILD)/fuzz/fuzz_json: $(call fuzz_obj,$(CORE_SRC) $(wildcard user/out/*.c)) $(OUT_PPROF)
+$(BUILD)/fuzz/fuzz_json: FUZZ_LIBS = $(OUT_LIBS)
 $(BUILD)/fuzz/fuzz_maps: $(call fuzz_obj,user/sym/proc.c user/sym/regular.c)
 $(BUILD)/fuzz/fuzz_jit: $(call fuzz_obj,user/sym/jit.c)
 $(BUILD)/fuzz/fuzz_elf: $(call fuzz_obj,$(CORE_SRC) $(addprefix user/probe/,scan.c binary.c functions.c site.c) \

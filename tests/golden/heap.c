@@ -31,21 +31,21 @@ struct scene {
 };
 
 static const struct scene scenes[] = {
-	{"heap-leaks", "leaks", "text json csv folded", .within = 1},
-	{"heap-hot", "hot", "text json csv folded", .within = 1},
-	{"heap-temporary", "temporary", "text json csv folded", .within = 1},
-	{"heap-peak", "peak", "text json csv folded", .within = 1},
+	{"heap-leaks", "leaks", "text json csv folded pprof", .within = 1},
+	{"heap-hot", "hot", "text json csv folded pprof", .within = 1},
+	{"heap-temporary", "temporary", "text json csv folded pprof", .within = 1},
+	{"heap-peak", "peak", "text json csv folded pprof", .within = 1},
 	{"heap-sizes", "sizes", "text json csv", .within = 1},
 	/* what one asks for first: no stacks, few rows, a terminal */
-	{"heap-leaks-callers", "leaks", "text json folded", .callers = true, .columns = 100,
+	{"heap-leaks-callers", "leaks", "text json folded pprof", .callers = true, .columns = 100,
 	 .top = 3},
-	{"heap-leaks-older", "leaks", "text json", .older_ns = 900000 * US, .columns = 80,
+	{"heap-leaks-older", "leaks", "text json pprof", .older_ns = 900000 * US, .columns = 80,
 	 .top = 2},
 	{"heap-hot-narrow", "hot", "text", .columns = 60, .top = 4},
 	{"heap-temporary-within", "temporary", "text", .callers = true, .within = 4},
-	{"heap-leaks-lossy", "leaks", "text json", .callers = true, .lossy = true,
+	{"heap-leaks-lossy", "leaks", "text json pprof", .callers = true, .lossy = true,
 	 .sample_bytes = 4096},
-	{"heap-leaks-nothing", "leaks", "text json csv folded", .nothing = true},
+	{"heap-leaks-nothing", "leaks", "text json csv folded pprof", .nothing = true},
 	{"heap-hot-nothing", "hot", "text", .nothing = true},
 	{"heap-temporary-nothing", "temporary", "text", .nothing = true, .within = 1},
 	{"heap-peak-nothing", "peak", "text", .nothing = true},
@@ -293,6 +293,7 @@ static int run_scene(const struct scene *scene, const char *format)
 		.traced = (1 << FUNCTIONS) - 1,
 		.frees = 1 << FREE,
 		.start_ns = START,
+		.wall_ns = 1700000000000000000,
 		.live_known = true,
 		.stacks = !scene->callers,
 		.sample_bytes = scene->sample_bytes,
@@ -317,7 +318,7 @@ static int run_scene(const struct scene *scene, const char *format)
 
 int heap_case(const char *name)
 {
-	static const char *const formats[] = {"text", "json", "csv", "folded"};
+	static const char *const formats[] = {"text", "json", "csv", "folded", "pprof"};
 	char made[64];
 
 	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
