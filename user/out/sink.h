@@ -122,6 +122,7 @@ extern const struct sink_ops text_temporary_sink, json_temporary_sink, csv_tempo
 	folded_temporary_sink;
 extern const struct sink_ops text_peak_sink, json_peak_sink, csv_peak_sink, folded_peak_sink;
 extern const struct sink_ops text_sizes_sink, json_sizes_sink, csv_sizes_sink;
+extern const struct sink_ops text_diff_sink, json_diff_sink;
 
 /* The sink of a command in a format, or NULL. Which formats a command has, as "text, json"; lives
  * until the next call. */
