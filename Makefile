@@ -236,7 +236,7 @@ $(BUILD)/unit/test_guard: user/guard/filter.c user/guard/privileges.c
 $(BUILD)/unit/test_guard: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
 $(BUILD)/unit/test_loader: user/probe/loader.c
 $(BUILD)/unit/test_rendered: user/out/rendered.c
-OUT_TESTS := $(addprefix $(BUILD)/unit/,test_latency test_formats test_sites test_sites_rows test_human)
+OUT_TESTS := $(addprefix $(BUILD)/unit/,test_latency test_formats test_sites test_sites_rows test_human test_diff)
 $(OUT_TESTS): override CPPFLAGS += -I$(BUILD)
 $(OUT_TESTS): $(wildcard user/out/*.c) $(OUT_PPROF)
 $(OUT_TESTS): UNIT_LIBS = $(OUT_LIBS)
