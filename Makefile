@@ -82,7 +82,7 @@ WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/workloads/%,$(WORKLOAD_SRC)
 	$(if $(filter x86_64,$(MACHINE)),$(addprefix $(BUILD)/workloads/,libcet.so known site_probe walks $(NOBODIES)))
 
 .PHONY: all help deps demo workloads test unit unit-programs integration vm-test fuzz fuzz-programs fuzz-replay soak bench bench-frames \
-	bench-symbols bench-blocks lint fmt install clean check-build-deps
+	bench-symbols bench-blocks bench-recording lint fmt install clean check-build-deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -384,7 +384,7 @@ can_fuzz = $(shell echo 'int LLVMFuzzerTestOneInput(void){return 0;}' | $(1) -fs
 # Undefined behaviour ends the run, conversions of too large numbers included, which "undefined" leaves out.
 FUZZ_FLAGS := -O1 -g -std=gnu11 -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer -Wall -Wextra $(PREFIX_MAP) -MMD -MP
-FUZZ_TARGETS := event json maps elf dwarf site answer unwind jit
+FUZZ_TARGETS := event json maps elf dwarf site answer unwind jit recording
 fuzz_obj = $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(1))
 
 $(BUILD)/fuzz/obj/%.o: %.c Makefile
@@ -411,6 +411,9 @@ $(BUILD)/fuzz/fuzz_unwind: $(call fuzz_obj,$(UNWIND_SRC))
 $(BUILD)/fuzz/fuzz_unwind: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf)
 $(BUILD)/fuzz/fuzz_site: $(call fuzz_obj,user/probe/site.c)
 $(BUILD)/fuzz/fuzz_site: FUZZ_LIBS = -lZydis
+
+$(BUILD)/fuzz/fuzz_recording: $(call fuzz_obj,$(CORE_SRC) $(wildcard user/recording/*.c))
+$(BUILD)/fuzz/fuzz_recording: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libzstd)
 
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o
 	$(call say,LINK,$@)
@@ -472,6 +475,14 @@ $(BUILD)/bench/blocks: tests/bench/blocks.c $(CORE_LIB) Makefile
 
 bench-blocks: $(BUILD)/bench/blocks ## memory a live block, and time an event (BLOCKS="1000000 1600000")
 	@$(BUILD)/bench/blocks $(BLOCKS)
+
+$(BUILD)/bench/recording: tests/bench/recording.c $(call obj,$(wildcard user/recording/*.c)) $(CORE_LIB) Makefile
+	$(call say,BENCH,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -o $@ $(filter %.c %.o %.a,$^) $(LDFLAGS) $(shell $(PKG_CONFIG) --libs libzstd)
+
+bench-recording: $(BUILD)/bench/recording ## what a recording takes: bytes, writing and reading, an event
+	@$(BUILD)/bench/recording $(or $(EVENTS),2000000) $(or $(THREADS),4)
 
 install: all ## install below PREFIX (default /usr/local)
 	install -D -m 0755 $(BUILD)/alloctrace $(DESTDIR)$(PREFIX)/bin/alloctrace
