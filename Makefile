@@ -66,14 +66,16 @@ TCMALLOC = $(call can_link,$(CC),-l:libtcmalloc_minimal.so.4,-l:libtcmalloc_mini
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 CORE_LIB := $(BUILD)/libcore.a
 SKELETON := $(BUILD)/alloctrace.skel.h
-# What user/out links, profiles for pprof among it: what protoc-c makes of profile.proto is known to pprof_file.c alone.
-OUT_LIBS = $(shell $(PKG_CONFIG) --libs jansson libprotobuf-c zlib)
-PPROF := $(BUILD)/profile.pb-c
-OUT_PPROF := $(BUILD)/obj/profile.pb-c.o
-LIBS := $(shell $(PKG_CONFIG) --libs libbpf libdw libelf jansson libseccomp libcap-ng libzstd libprotobuf-c zlib 2>/dev/null) -lZydis -liberty -lm
+LIBS := $(shell $(PKG_CONFIG) --libs libbpf libdw libelf jansson libseccomp libcap-ng libzstd 2>/dev/null) -lZydis -liberty -lm
 # An allocator of its own, in its own file: in the whole system the probes on libc's lie before alloctrace as well, and each
 # of its calls would cost it what it costs everybody. The sanitizers bring theirs.
 OWN_MALLOC := $(if $(SAN),,-l:libjemalloc_pic.a)
+
+# What user/out links. Profiles for pprof are among it: what protoc-c makes of profile.proto is known to pprof_file.c alone.
+OUT_LIBS := $(shell $(PKG_CONFIG) --libs jansson libprotobuf-c zlib 2>/dev/null)
+PPROF := $(BUILD)/profile.pb-c
+OUT_PPROF := $(BUILD)/obj/profile.pb-c.o
+LIBS += $(OUT_LIBS)
 
 PROGRAMS := $(BUILD)/alloctrace $(BUILD)/pool-demo
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))

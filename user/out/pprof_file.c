@@ -201,7 +201,7 @@ static uint64_t new_location(struct pprof_file *f, const struct tree *t, uint32_
 	Pprof__Location location = PPROF__LOCATION__INIT, *all = &location;
 	Pprof__Profile piece = PPROF__PROFILE__INIT;
 	Pprof__Line *lines = calloc(count, sizeof(lines[0]));
-	Pprof__Line **pointers = calloc(count, sizeof(pointers[0]));
+	Pprof__Line **pointers = calloc(count, sizeof(void *));
 
 	if (lines && pointers) {
 		location.address = t->nodes[node].frame.module_offset;
