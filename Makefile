@@ -65,7 +65,7 @@ TCMALLOC = $(call can_link,$(CC),-l:libtcmalloc_minimal.so.4,-l:libtcmalloc_mini
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 CORE_LIB := $(BUILD)/libcore.a
 SKELETON := $(BUILD)/alloctrace.skel.h
-LIBS := $(shell $(PKG_CONFIG) --libs libbpf libdw libelf jansson libseccomp libcap-ng 2>/dev/null) -lZydis -liberty -lm
+LIBS := $(shell $(PKG_CONFIG) --libs libbpf libdw libelf jansson libseccomp libcap-ng libzstd 2>/dev/null) -lZydis -liberty -lm
 # An allocator of its own, in its own file: in the whole system the probes on libc's lie before alloctrace as well, and each
 # of its calls would cost it what it costs everybody. The sanitizers bring theirs.
 OWN_MALLOC := $(if $(SAN),,-l:libjemalloc_pic.a)
@@ -77,7 +77,7 @@ WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/workloads/%,$(WORKLOAD_SRC)
 	$(if $(filter x86_64,$(MACHINE)),$(addprefix $(BUILD)/workloads/,libcet.so known site_probe walks $(NOBODIES)))
 
 .PHONY: all help deps demo workloads test unit unit-programs integration vm-test fuzz fuzz-programs fuzz-replay soak bench bench-frames \
-	bench-symbols lint fmt install clean check-build-deps
+	bench-symbols bench-blocks lint fmt install clean check-build-deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -188,7 +188,7 @@ $(BUILD)/golden: $(wildcard tests/golden/*.c) $(call obj,$(wildcard user/out/*.c
 
 # What a test links beside core, its module's own source and libraries.
 $(BUILD)/unit/test_pool: user/demo/pool.c
-SYM_TESTS := $(addprefix $(BUILD)/unit/,test_sym test_sym_changes test_sym_kept test_sym_proc test_sources)
+SYM_TESTS := $(filter $(BUILD)/unit/test_sym%,$(UNIT_TESTS)) $(BUILD)/unit/test_sources
 $(SYM_TESTS): $(wildcard user/sym/*.c user/guard/*.c)
 $(SYM_TESTS): UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf libseccomp libcap-ng) -liberty
 $(BUILD)/unit/test_unwind_rules: $(filter user/sym/%,$(UNWIND_SRC))
@@ -214,8 +214,12 @@ $(BUILD)/unit/test_guard: user/guard/filter.c user/guard/privileges.c
 $(BUILD)/unit/test_guard: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
 $(BUILD)/unit/test_loader: user/probe/loader.c
 $(BUILD)/unit/test_rendered: user/out/rendered.c
-$(BUILD)/unit/test_latency $(BUILD)/unit/test_formats: $(wildcard user/out/*.c)
-$(BUILD)/unit/test_latency $(BUILD)/unit/test_formats: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs jansson)
+OUT_TESTS := $(addprefix $(BUILD)/unit/,test_latency test_formats test_sites test_sites_rows test_human)
+$(OUT_TESTS): $(wildcard user/out/*.c)
+$(OUT_TESTS): UNIT_LIBS = $(shell $(PKG_CONFIG) --libs jansson)
+
+$(filter $(BUILD)/unit/test_recording%,$(UNIT_TESTS)): $(wildcard user/recording/*.c)
+$(filter $(BUILD)/unit/test_recording%,$(UNIT_TESTS)): UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libzstd)
 
 $(BUILD)/unit/%: tests/unit/%.c $(CORE_LIB)
 	$(call say,TEST,$@)
@@ -437,6 +441,14 @@ SYMBOLS_ENV = $(foreach v,ADDRESSES TOGETHER UNITS EU_ADDRESSES KEEP,$(if $($(v)
 
 bench-symbols: $(BUILD)/bench/symbols ## names and lines of addresses, beside addr2line and eu-addr2line (FILES="...")
 	@env BUILD=$(BUILD) $(SYMBOLS_ENV) tests/bench/symbols.sh $(FILES)
+
+$(BUILD)/bench/blocks: tests/bench/blocks.c $(CORE_LIB) Makefile
+	$(call say,BENCH,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -o $@ $(filter %.c %.a,$^) $(LDFLAGS) $(OWN_MALLOC) -lm -pthread
+
+bench-blocks: $(BUILD)/bench/blocks ## memory a live block, and time an event (BLOCKS="1000000 1600000")
+	@$(BUILD)/bench/blocks $(BLOCKS)
 
 install: all ## install below PREFIX (default /usr/local)
 	install -D -m 0755 $(BUILD)/alloctrace $(DESTDIR)$(PREFIX)/bin/alloctrace

@@ -8,7 +8,7 @@ options() { grep -oE -- '(^|[^a-zA-Z0-9-])--?[a-zA-Z][a-z-]*' | grep -oE -- '--?
 
 help=$("${BUILD:-build}/alloctrace" --help | options)
 page=$(sed -n '/^\.SH OPTIONS/,/^\.SH SIGNALS/p' user/man/alloctrace.8 | sed 's/\\-/-/g; s/\\f[BIR]/ /g' | options)
-completion=$(sed -n "s/.*-W '--pid/--pid/; /^\t\*)/,/;;/p" user/completions/alloctrace.bash | grep -v "'trace latency compare sites'" |
+completion=$(sed -n "s/.*-W '--pid/--pid/; /^\t\*)/,/;;/p" user/completions/alloctrace.bash | grep -v "'trace latency compare leaks" |
 	sed "s/mapfile -t.*compgen -W '//; s/' -- .*//" | options)
 
 # differ NAME WORDS: against the help.

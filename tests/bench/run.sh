@@ -17,7 +17,7 @@ build=${BUILD:-build}
 rounds=${ROUNDS:-7} pairs=${PAIRS:-20000} depth=12
 curve_rounds=${CURVE_ROUNDS:-5} seconds=${CURVE_SECONDS:-1}
 read -ra rates <<<"${RATES:-1000 10000 100000}"
-ours=(untraced floor aggregate trace json stacks stacks-fp malloc-only)
+ours=(untraced floor aggregate trace record json stacks record-k stacks-fp malloc-only)
 tools=("${ours[@]}")
 curve_tools=(untraced aggregate trace)
 declare -A lossy
@@ -64,19 +64,20 @@ table() {
 	done
 	printf '%s rounds of %s pairs (untraced 100 times, heaptrack and dhat 10 times as many, ltrace a 20th)\n' \
 		"$rounds" "$pairs"
-	printf '%s\n' 'aggregate is latency; stacks-fp is stacks (-k) with frame pointers in the program' \
+	printf '%s\n' 'record writes a file, without stacks and with them (record-k)' \
+		'aggregate is latency; stacks-fp is stacks (-k) with frame pointers in the program' \
 		'malloc-only (latency -e malloc) and funclatency time malloc alone and do not see free'
 }
 
-# ratio PEER MOST: trace's price over the peer's, and whether it is at most that.
+# ratio TOOL PEER MOST: the tool's price over the peer's, and whether it is at most that.
 ratio() {
-	if [[ " ${tools[*]} " != *" $1 "* ]]; then
-		echo "trace/$1: not measured"
+	if [[ " ${tools[*]} " != *" $2 "* ]]; then
+		echo "$1/$2: not measured"
 		return
 	fi
-	awk -v peer="$1" -v most="$2" -v ratio="$(price trace) $(price "$1")" 'BEGIN {
+	awk -v pair="$1/$2" -v most="$3" -v ratio="$(price "$1") $(price "$2")" 'BEGIN {
 		split(ratio, ns, " ")
-		printf "trace/%-10s %5.2f   at most %.2f: %s\n", peer, ns[1] / ns[2], most, ns[1] / ns[2] <= most ? "met" : "missed"
+		printf "%-16s %5.2f   at most %.2f: %s\n", pair, ns[1] / ns[2], most, ns[1] / ns[2] <= most ? "met" : "missed"
 	}'
 }
 
@@ -102,9 +103,11 @@ for ((round = 1; round <= rounds; round++)); do
 done
 table
 echo
-ratio bpftrace 0.60
-ratio memleak 0.50
-ratio floor 1.20
+ratio trace bpftrace 0.60
+ratio trace memleak 0.50
+ratio trace floor 1.20
+ratio record trace 1.00
+ratio record-k stacks 1.00
 [ "$curve_rounds" = 0 ] || curve
 check_quiet
 for tool in "${!lossy[@]}"; do

@@ -61,6 +61,10 @@ command_of() {
 	aggregate) command=("${trace[0]}" latency "${trace[@]:1}") ;;
 	malloc-only) command=("${trace[0]}" latency -e malloc "${trace[@]:1}") ;;
 	trace) command=("${trace[@]}") ;;
+	record | record-k)
+		command=("${trace[0]}" record --strict -o "$work/recording" -p "$2")
+		[ "$1" = record-k ] || command+=(--unwind none)
+		;;
 	json) command=("${trace[@]}" -f json) ;;
 	stacks | stacks-fp) command=("${trace[@]}" -k) ;;
 	bpftrace)

@@ -3,7 +3,7 @@
  * Names of traced processes on their way out. An input is a byte of settings and then names, each
  * up to a zero: two pools', a command's, a function's, a file's, a module's. They go through the
  * quoting of text and through whole runs of the sinks. Text must be printable UTF-8 and nothing
- * else, JSON one valid object a line; neither may lose a call.
+ * else, JSON one valid object a line, CSV rows of one length; none may lose a call.
  */
 #include "fuzz.h"
 
@@ -239,10 +239,12 @@ static void play(struct sink *s, struct heap *h, const struct names *n, uint8_t 
 		tell_event(s, h, &created);
 		tell_event(s, h, &taken);
 	}
-	tell_finding(s, n, settings);
+	if (s->ops->finding)
+		tell_finding(s, n, settings);
 	report.events = h->events;
 	report.counters[EVENT_ENTERED] = h->events;
-	s->ops->finish(s, &report);
+	if (s->ops->finish)
+		s->ops->finish(s, &report);
 }
 
 /* What a sink writes. The caller frees it. */
@@ -250,16 +252,18 @@ static char *written(const struct sink_ops *ops, const struct names *n, uint8_t 
 		     size_t *length)
 {
 	static const char *const functions[] = {"malloc"};
+	struct heap heap;
 	const struct run_info info = {.version = "0",
 				      .kernel = n->module,
 				      .functions = functions,
 				      .function_count = 1,
 				      .traced = 1,
 				      .live_known = true,
-				      .stacks = settings & 16};
+				      .stacks = settings & 16,
+				      .columns = settings,
+				      .heap = &heap};
 	char *text = NULL;
 	FILE *out = open_memstream(&text, length);
-	struct heap heap;
 	struct sink sink;
 
 	if (!out || heap_init(&heap) || sink_init(&sink, ops, &info, out))
@@ -282,7 +286,7 @@ static json_int_t calls_of(json_t *summary)
 	return calls;
 }
 
-static void check_json(const char *text, size_t length)
+static void check_json(const char *text, size_t length, size_t least, size_t most)
 {
 	const char *end = text + length, *newline;
 	json_t *line = NULL;
@@ -296,29 +300,117 @@ static void check_json(const char *text, size_t length)
 		fuzz_check(json_is_object(line), "every line is one object");
 		fuzz_check(json_is_string(json_object_get(line, "type")), "that says what it is");
 	}
-	fuzz_check(lines == 7, "a start, two pools, two chunks, a finding and a summary");
+	fuzz_check(lines >= least && lines <= most, "nothing is lost, and nothing is added");
 	fuzz_check(calls_of(line) == 2, "both chunks are in the summary");
 	json_decref(line);
+}
+
+/* A row a call behind the header, as RFC 4180 has them. */
+static void check_trace_csv(const char *text, size_t length)
+{
+	size_t rows = 0, fields = 0, begin = 0;
+	bool quoted = false;
+
+	for (size_t i = 0; i < length; i++) {
+		if (text[i] == '"')
+			quoted = !quoted; /* twice inside: out and in again */
+		fields += !quoted && text[i] == ',';
+		if (text[i] != '\r')
+			continue;
+		fuzz_check(!quoted && text[++i] == '\n', "a row is a line");
+		fuzz_check(is_printable(text + begin, i - 1 - begin), "CSV is printable");
+		fuzz_check(fields == 18, "every row has all fields");
+		begin = i + 1;
+		fields = 0;
+		rows++;
+	}
+	fuzz_check(!quoted && !fields, "CSV ends with its row");
+	fuzz_check(rows == 5, "a header, two pools, two chunks");
+}
+
+static void check_trace_events(const char *text, size_t length)
+{
+	json_t *trace = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL), *event;
+	size_t i, calls = 0;
+
+	fuzz_check(trace, "a trace is one value");
+	json_array_foreach(json_object_get(trace, "traceEvents"), i, event)
+	{
+		calls += !strcmp(json_string_value(json_object_get(event, "ph")), "X");
+	}
+	fuzz_check(calls == 4, "two pools and two chunks");
+	json_decref(trace);
+}
+
+/* Frames and a number. */
+static void check_folded(const char *text, size_t length)
+{
+	const char *end = text + length, *newline, *number;
+
+	check_text(text, length);
+	for (; text < end; text = newline + 1) {
+		newline = memchr(text, '\n', (size_t)(end - text));
+		number = memrchr(text, ' ', (size_t)(newline - text));
+		fuzz_check(number && number > text &&
+				   strspn(number + 1, "0123456789") ==
+					   (size_t)(newline - number - 1),
+			   "a line ends with a number");
+		fuzz_check(*text != ';' && number[-1] != ';', "no frame is empty at an end");
+	}
+}
+
+/* A start, two pools, two chunks, a finding and a summary. */
+static void check_trace_json(const char *text, size_t length)
+{
+	check_json(text, length, 7, 7);
+}
+
+/* A start, the sums, a call site in each pool, which may be of one name, and a summary. */
+static void check_heap_json(const char *text, size_t length)
+{
+	check_json(text, length, 4, 5);
+}
+
+/* Rows that end as RFC 4180 has it, and nothing else that is no text. */
+static void check_heap_csv(const char *text, size_t length)
+{
+	const char *end = text + length, *newline;
+
+	for (; text < end; text = newline + 1) {
+		newline = memchr(text, '\n', (size_t)(end - text));
+		fuzz_check(newline && newline > text && newline[-1] == '\r', "a row is a line");
+		fuzz_check(is_printable(text, (size_t)(newline - 1 - text)), "CSV is printable");
+	}
+}
+
+static void check_sink(const struct sink_ops *ops, const struct names *n, uint8_t settings,
+		       void (*check)(const char *text, size_t length))
+{
+	size_t length;
+	char *text = written(ops, n, settings, &length);
+
+	check(text, length);
+	free(text);
 }
 
 static void check_names(const struct names *n, uint8_t settings, uint8_t room)
 {
 	const char *const all[] = {n->pool,     n->other_pool, n->comm,
 				   n->function, n->file,       n->module};
-	size_t length;
-	char *text;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		check_quote(all[i], room);
 		check_json_text(all[i]);
 	}
 	set_frames(n, settings);
-	text = written(&json_trace_sink, n, settings, &length);
-	check_json(text, length);
-	free(text);
-	text = written(&text_trace_sink, n, settings, &length);
-	check_text(text, length);
-	free(text);
+	check_sink(&json_trace_sink, n, settings, check_trace_json);
+	check_sink(&text_trace_sink, n, settings, check_text);
+	check_sink(&csv_trace_sink, n, settings, check_trace_csv);
+	check_sink(&chrome_trace_sink, n, settings, check_trace_events);
+	check_sink(&text_leaks_sink, n, settings, check_text);
+	check_sink(&json_leaks_sink, n, settings, check_heap_json);
+	check_sink(&folded_leaks_sink, n, settings, check_folded);
+	check_sink(&csv_leaks_sink, n, settings, check_heap_csv);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

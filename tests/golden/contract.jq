@@ -290,6 +290,10 @@ def check_books($n):
   (if .live and (.live_inexact // false) != ((.counted_only // 0) + .lost.total > .lost.unpaired)
    then error("line \($n): what is live is exact, or is not") else empty end);
 
+def check_memory($n):
+  check($n; {type: "text", ts_ns: "whole", live: "whole", mapped: "whole", resident: "whole", rss: "whole"};
+        ["type", "ts_ns", "live", "mapped", "resident", "rss"]);
+
 def check_pressure($n):
   check($n; {type: "text", level: "text", ts_ns: "whole", one_in: "whole", counted_only: "whole", lasted_ns: "whole"};
         ["level", "ts_ns"]),
@@ -298,10 +302,74 @@ def check_pressure($n):
   together($n; ["counted_only", "lasted_ns"]),
   (if (.level == "whole") == has("counted_only") then empty else error("line \($n): what was only counted") end);
 
+# What the sums over all call sites and one of them have in common.
+def counts_types: {blocks: "whole", bytes: "whole"};
+def site_types: {allocations: "whole", allocated_bytes: "whole", failed: "whole", live: "object",
+                 live_of_ended: "object", freed: "whole", temporary: "whole", freed_elsewhere: "whole",
+                 lifetime_mean_ns: "whole", lifetime_max_ns: "whole", lifetimes: "list", reallocs: "whole",
+                 moved: "whole", moved_bytes: "whole", moves_in_a_row: "whole", smallest: "whole",
+                 largest: "whole", first_after_ns: "whole", last_after_ns: "whole",
+                 latency_mean_ns: "whole", latency_max_ns: "whole"};
+
+def check_counts_of($n): check($n; counts_types; ["blocks", "bytes"]);
+
+def check_lives($n):
+  (.live | check_counts_of($n)),
+  ((.live_of_ended // empty) | check_counts_of($n)),
+  together($n; ["freed_elsewhere", "lifetime_mean_ns", "lifetime_max_ns", "lifetimes"]),
+  together($n; ["reallocs", "moved", "moved_bytes", "moves_in_a_row"]),
+  together($n; ["smallest", "largest", "first_after_ns", "last_after_ns"]),
+  together($n; ["latency_mean_ns", "latency_max_ns"]),
+  ((.lifetimes // [])[] | check($n; {below_ns: "whole", count: "whole"}; ["count"])),
+  (if ([(.lifetimes // [])[].count] | add // 0) == .freed then empty
+   else error("line \($n): the lifetimes do not sum to freed") end),
+  (if .temporary <= .freed and .freed <= .allocations and (.freed_elsewhere // 0) <= .freed
+      and (.moved // 0) <= (.reallocs // 0) and .live.blocks <= .allocations
+      and (.smallest // 0) <= (.largest // 0) and (.first_after_ns // 0) <= (.last_after_ns // 0) then empty
+   else error("line \($n): a part is more than the whole") end);
+
+def is_report: IN("leaks", "hot", "temporary", "peak", "sizes");
+
+def check_heap($n):
+  check($n; site_types + {type: "text", report: "text", older_ns: "whole", within: "whole", peak: "object",
+                          blocks_without_site: "whole", stacks_refused: "whole", final: "boolean"};
+        ["report", "older_ns", "within", "allocations", "allocated_bytes", "failed", "live", "freed", "temporary",
+         "final"]),
+  (if .report | is_report then empty else error("line \($n): report \(.report)") end),
+  check_lives($n),
+  ((.peak // empty) | check($n; counts_types + {after_ns: "whole"}; ["blocks", "bytes", "after_ns"])),
+  (if .live.bytes <= (.peak.bytes // 0) then empty else error("line \($n): more is live than at the peak") end);
+
+def check_site($n):
+  check($n; site_types + counts_types
+            + {type: "text", report: "text", pool: "text", oldest_ns: "whole", at_peak: "object", stack: "list",
+               stack_grade: "text", stack_why: "text", final: "boolean"};
+        ["report", "allocations", "allocated_bytes", "failed", "live", "freed", "temporary", "at_peak", "final"]),
+  (if .report | is_report then empty else error("line \($n): report \(.report)") end),
+  check_lives($n),
+  together($n; ["blocks", "bytes", "oldest_ns"]),
+  (if (.report == "leaks") == has("blocks") then empty else error("line \($n): what is left, or is not") end),
+  (.at_peak | check_counts_of($n)),
+  check_grade($n),
+  ((.stack // [])[] | check_frame($n));
+
+def check_size($n):
+  check($n; {type: "text", size_min: "whole", size_max: "whole", allocations: "whole", allocated_bytes: "whole",
+             live: "object", freed: "whole", temporary: "whole", lifetime_mean_ns: "whole", final: "boolean"};
+        ["size_min", "size_max", "allocations", "allocated_bytes", "live", "freed", "temporary", "final"]),
+  (.live | check_counts_of($n)),
+  (if .size_min <= .size_max and .allocated_bytes >= .allocations * .size_min
+      and .allocated_bytes <= .allocations * .size_max then empty
+   else error("line \($n): sizes outside their class") end);
+
 def check_line($n; $compare):
   if .type == "start" then check_start($n)
   elif .type == "event" then check_event($n)
+  elif .type == "heap" then check_heap($n)
+  elif .type == "site" then check_site($n)
+  elif .type == "size" then check_size($n)
   elif .type == "finding" then check_finding($n)
+  elif .type == "memory" then check_memory($n)
   elif .type == "pressure" then check_pressure($n)
   elif .type == "histogram" and $compare then check_lane($n)
   elif .type == "histogram" then check_histogram($n)
@@ -319,17 +387,41 @@ def check_costs:
   | if (.cost_ns - ($costs[.class] // 0) / (.group // 1) | fabs) <= 0.5 and $costs[.class] then empty
     else error("\(.call): the cost of its class was not measured as \(.cost_ns)") end;
 
+# Each report is its sums and then its parts, which sum to them: malloc's kin's, without the pools'.
+def check_sums:
+  [.[] | select(.final and (.type == "heap"))][0] as $heap
+  | if $heap == null then empty
+    else [.[] | select(.final and (.type == "site" or .type == "size") and (has("pool") | not))] as $parts
+      | (if $heap.report == "leaks" and $heap.older_ns == 0 then
+           [[$parts[].blocks], [$parts[].bytes]] | map(add // 0)
+           | if . == [$heap.live.blocks, $heap.live.bytes] then empty
+             else error("the sites are not what is live: \(.)") end
+         else empty end),
+        (if $heap.report == "hot" or $heap.report == "sizes" then
+           [[$parts[].allocations], [$parts[].allocated_bytes], [$parts[].live.bytes], [$parts[].temporary]]
+           | map(add // 0)
+           | if . == [$heap.allocations, $heap.allocated_bytes, $heap.live.bytes, $heap.temporary] then empty
+             else error("the parts are not the sum: \(.)") end
+         else empty end),
+        (if $heap.report == "peak" then
+           [$parts[].at_peak] | [([.[].blocks] | add // 0), ([.[].bytes] | add // 0)]
+           | if . == [$heap.peak.blocks // 0, $heap.peak.bytes // 0] then empty
+             else error("the sites are not what was live at the peak: \(.)") end
+         else empty end)
+    end;
+
 [inputs]
 | . as $lines
 | any(.[]; .type == "verdict") as $compare
-| check_costs,
+| check_costs, check_sums,
   (range(length) as $i | $lines[$i] | check_line($i + 1; $compare)),
   (if $lines[0].type != "start" then error("the first line is not the start")
    elif $lines[-1].type != "summary" then error("the last line is not the summary")
    elif ([$lines[] | select(.type == "finding") | .check] | group_by(.) | map({key: .[0], value: length}) | from_entries)
         != ($lines[-1].findings // {}) then error("the findings are not those of the summary")
-   elif ([$lines[] | select(.stack_grade).stack_grade] | group_by(.) | map({key: .[0] | sub("-"; "_"), value: length}) | from_entries)
+   elif ([$lines[] | select(.type == "event" and .stack_grade).stack_grade] | group_by(.) | map({key: .[0] | sub("-"; "_"), value: length}) | from_entries)
         != ($lines[-1].stacks // {} | del(.distinct, .refused, .unknown) | with_entries(select(.value > 0)))
+       and any($lines[]; .type == "event")
    then error("the grades are not those of the summary")
    elif [$lines[] | select(.type == "start" or .type == "summary")] | length != 2
    then error("more than one start or summary")

@@ -12,6 +12,7 @@
 #include "compare.h"
 #include "core/heap.h"
 #include "core/unsent.h"
+#include "heap.h"
 #include "lanes.h"
 #include "out/schema.h"
 
@@ -460,6 +461,7 @@ static int run_case(size_t i)
 	struct sink sink;
 
 	lanes_init(&lanes);
+	info.heap = &heap;
 	if (heap_init(&heap) || sink_init(&sink, cases[i].ops, &info, stdout))
 		return 1;
 	complete_events(run ? run : &all_calls);
@@ -489,5 +491,7 @@ int main(int argc, char **argv)
 		else if (!strcmp(argv[1], cases[i].name))
 			return run_case(i);
 	}
-	return compare_case(argc < 2 ? NULL : argv[1]);
+	if (argc < 2)
+		return compare_case(NULL) || heap_case(NULL);
+	return strncmp(argv[1], "heap-", 5) ? compare_case(argv[1]) : heap_case(argv[1]);
 }

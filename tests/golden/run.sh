@@ -20,7 +20,7 @@ trap 'rm -rf "$work"' EXIT
 
 cases=$("$program") || { echo "Bail out! cannot run $program"; exit 1; }
 count=$(echo "$cases" | wc -l)
-checks=$(echo "$cases" | grep -c '\.\(json\|svg\|csv\|chrome\)$')
+checks=$(echo "$cases" | grep -c '\.\(json\|svg\|csv\|chrome\|folded\)$')
 schemas=$(echo "$cases" | grep -c '\.json$')
 number=0
 failed=0
@@ -77,6 +77,12 @@ check_chrome() {
 		jq -e -n -f "$here/chrome.jq" "$work/got" >"$work/why" 2>&1
 }
 
+# A word of frames and a number, as flamegraph.pl reads them; whatever a line has else it refuses.
+check_folded() {
+	"$program" "$1" >"$work/got" 2>"$work/why" &&
+		! grep -vnE '^[^; ][^;]*(;[^;]+)* [0-9]+$' "$work/got" >"$work/why"
+}
+
 check_svg() {
 	"$program" "$1" >"$work/got" 2>"$work/why" && xmllint --noout "$work/got" >"$work/why" 2>&1
 }
@@ -100,13 +106,13 @@ for name in $cases; do
 		verdict $? "$name: types"
 		schema_of "$name"
 		;;
-	*.csv)
-		check_csv "$name"
-		verdict $? "$name: RFC 4180"
-		;;
 	*.chrome)
 		check_chrome "$name"
 		verdict $? "$name: trace events"
+		;;
+	*.folded)
+		check_folded "$name"
+		verdict $? "$name: folded stacks"
 		;;
 	*.svg)
 		if command -v xmllint >/dev/null; then

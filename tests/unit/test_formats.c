@@ -293,7 +293,8 @@ static void check_told(size_t i, uint64_t ns, double blocks, double bytes)
 	assert_true(told[i].bytes == bytes);
 }
 
-static void play_live(const struct event *events, size_t count)
+/* `ends`: the process does, before the last word. */
+static void play_live(const struct event *events, size_t count, bool ends)
 {
 	struct sink sink = {.info = &info};
 	struct chrome_live live;
@@ -305,6 +306,8 @@ static void play_live(const struct event *events, size_t count)
 		heap_apply(&heap, &events[i], &known);
 		chrome_live_apply(&live, &events[i], &known);
 	}
+	if (ends)
+		heap_end_process(&heap, PID);
 	chrome_live_finish(&live);
 	chrome_live_fini(&live);
 }
@@ -318,7 +321,7 @@ static void test_live_steps(void **state)
 			      call_at(5 * MS + 1, BLOCK2, 0)};
 
 	(void)state;
-	play_live(all, 5);
+	play_live(all, 5, false);
 	assert_int_equal(told_count, 4);
 	check_told(0, 0, 1, 100);
 	check_told(1, MS, 1, 50);
@@ -338,10 +341,25 @@ static void test_live_calls(void **state)
 	all[1].function = REALLOC;
 	all[1].old_addr = BLOCK;
 	all[2].failed = true;
-	play_live(all, 5);
+	play_live(all, 5, false);
 	assert_int_equal(told_count, 2);
 	check_told(0, 0, 1, 100);
 	check_told(1, MS, 1, 300);
+}
+
+/* What is handed out again is not there twice, and an end takes all. */
+static void test_live_ends(void **state)
+{
+	struct event all[] = {call_at(0, BLOCK, 100), call_at(MS, BLOCK, 30),
+			      call_at(2 * MS, BLOCK2, 1)};
+
+	(void)state;
+	play_live(all, 3, true);
+	assert_int_equal(told_count, 4);
+	check_told(0, 0, 1, 100);
+	check_told(1, MS, 1, 30);
+	check_told(2, 2 * MS, 2, 31);
+	check_told(3, 3 * MS, 0, 0);
 }
 
 /* ---- the schema ---- */
@@ -376,6 +394,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_chrome_threads, set_up, teardown),
 		cmocka_unit_test_setup_teardown(test_live_steps, set_up, teardown),
 		cmocka_unit_test_setup_teardown(test_live_calls, set_up, teardown),
+		cmocka_unit_test_setup_teardown(test_live_ends, set_up, teardown),
 		cmocka_unit_test_setup_teardown(test_schema, set_up, teardown),
 	};
 

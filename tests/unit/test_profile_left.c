@@ -61,13 +61,13 @@ static void test_leaks(void **state)
 	struct profile_leak *leaks;
 
 	(void)state;
-	call_at(alloc_of(OTHER, BLOCK, 5), SITE_B, THREAD, 90, 100);
+	call_at(alloc_of(OTHER, BLOCK, 5), SITE_B, THREAD, 90, 190);
 	call_at(alloc_of(OTHER, BLOCK2, 6), SITE_B, THREAD, 900, 950);
 	call_at(alloc_of(PID, BLOCK, 10), SITE_A, THREAD, 1190, 1200);
 	heap_end_process(&heap, OTHER); /* the last that is known: 1190 */
 	assert_counts(&at(SITE_B)->ended, 2, 11);
 	assert_counts(&at(SITE_B)->old, 1, 5);
-	assert_int_equal(at(SITE_B)->oldest_ns, 100);
+	assert_int_equal(at(SITE_B)->oldest_ns, 190);
 	assert_counts(&profile.all.old, 1, 5);
 	call_at(alloc_of(PID, BLOCK2, 20), SITE_A, THREAD, 1200, 1300);
 	call_at(pool_event(EVENT_POOL_ALLOC, POOL, BLOCK, 3), POOL_SITE, THREAD, 1300, 1310);
@@ -77,7 +77,7 @@ static void test_leaks(void **state)
 	assert_counts(&leaks[SITE_A].old, 1, 10);
 	assert_int_equal(leaks[SITE_A].oldest_ns, 1200);
 	assert_counts(&leaks[SITE_B].old, 1, 5);
-	assert_int_equal(leaks[SITE_B].oldest_ns, 100);
+	assert_int_equal(leaks[SITE_B].oldest_ns, 190);
 	assert_counts(&leaks[SITE_C].old, 0, 0);
 	assert_int_equal(leaks[SITE_C].oldest_ns, 0);
 	assert_counts(&leaks[POOL_SITE].old, 0, 0);

@@ -25,6 +25,7 @@
 #include "sym/names.h"
 #include "sym/store.h"
 #include "sym/symbolizer.h"
+#include "same_frames.h"
 
 #define ADDRESSES 3000
 #define STEP      7 /* no multiple of an instruction's length */
@@ -100,28 +101,6 @@ static size_t make_words(uint64_t *words)
 static struct sym_stack resolve(struct symbolizer *s, uint64_t word)
 {
 	return symbolizer_resolve(s, getpid(), word & ~EVENT_EXACT, !(word & EVENT_EXACT));
-}
-
-static void check_text(const char *a, const char *b)
-{
-	assert_int_equal(!a, !b);
-	if (a)
-		assert_string_equal(a, b);
-}
-
-static void check_same(struct sym_stack a, struct sym_stack b)
-{
-	assert_int_equal(a.count, b.count);
-	for (size_t i = 0; i < a.count; i++) {
-		check_text(a.frames[i].function, b.frames[i].function);
-		check_text(a.frames[i].file, b.frames[i].file);
-		check_text(a.frames[i].module, b.frames[i].module);
-		assert_int_equal(a.frames[i].line, b.frames[i].line);
-		assert_int_equal(a.frames[i].column, b.frames[i].column);
-		assert_int_equal(a.frames[i].offset, b.frames[i].offset);
-		assert_int_equal(a.frames[i].module_offset, b.frames[i].module_offset);
-		assert_int_equal(a.frames[i].inlined, b.frames[i].inlined);
-	}
 }
 
 static void check_all(struct symbolizer *one, struct symbolizer *other)

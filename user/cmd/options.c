@@ -212,6 +212,14 @@ int options_parse(struct options *o, int argc, char **argv)
 	return err ? err : options_choose(o);
 }
 
+/* A word and what fills its column; bytes that go on with a character have no width. */
+static void print_cell(const char *text, int width)
+{
+	for (const char *c = text; *c; c++)
+		width -= (*c & 0xc0) != 0x80;
+	printf("%s%*s ", text, width > 0 ? width : 0, "");
+}
+
 void options_print_help(void)
 {
 	const struct command *c;
@@ -222,7 +230,9 @@ void options_print_help(void)
 		char left[48];
 
 		snprintf(left, sizeof(left), "%s %s", c->name, c->operands);
-		printf("  %-28s %s\n", left, c->help);
+		fputs("  ", stdout);
+		print_cell(left, 28);
+		puts(c->help);
 	}
 	fputs("\nTARGET: -p PID[,PID…]\n"
 	      "        -- COMMAND [ARG…]   behind the options\n"
@@ -234,9 +244,11 @@ void options_print_help(void)
 		snprintf(left, sizeof(left), "--%s%s%s", option_rows[i].name,
 			 option_rows[i].value ? " " : "",
 			 option_rows[i].value ? option_rows[i].value : "");
-		printf("  %c%c%c %-24s %s\n", option_rows[i].letter ? '-' : ' ',
+		printf("  %c%c%c ", option_rows[i].letter ? '-' : ' ',
 		       option_rows[i].letter ? option_rows[i].letter : ' ',
-		       option_rows[i].letter ? ',' : ' ', left, option_rows[i].help);
+		       option_rows[i].letter ? ',' : ' ');
+		print_cell(left, 24);
+		puts(option_rows[i].help);
 	}
 	fputs("\nSizes take K, M, G. Ctrl-C ends the run and prints the report; SIGUSR1 prints an "
 	      "interim one.\n"

@@ -24,10 +24,12 @@
 
 struct replay {
 	struct run *run;
+	FILE *file;
 	struct recording *recording;
-	bool begun;    /* the sink has been told of the start */
-	bool finished; /* … and of the end */
-	bool ended;    /* the run's own books were there */
+	char name[160]; /* of the file, for sentences */
+	bool begun;     /* the sink has been told of the start */
+	bool finished;  /* … and of the end */
+	bool ended;     /* the run's own books were there */
 	uint64_t doubt_ns, last_ns;
 	struct table shared;        /* (PID, address) -> whether it was */
 	uint64_t missing;           /* files that are not those of the recording */
@@ -346,61 +348,64 @@ static void finish_short(struct replay *p)
 }
 
 /* How far the file could be read, when that is not to its end. */
-static void say_end(const struct replay *p, const char *name)
+static void say_end(const struct replay *p)
 {
 	bool damaged = recording_end(p->recording) == READER_DAMAGED;
 
-	log_warn("'%s' %s at byte %" PRIu64 ": %" PRIu64 " calls before that were read%s", name,
+	log_warn("'%s' %s at byte %" PRIu64 ": %" PRIu64 " calls before that were read%s", p->name,
 		 damaged ? "is damaged" : "ends", recording_offset(p->recording),
 		 recording_events(p->recording),
 		 p->ended ? "" : "; the run's own books are missing");
 }
 
-static void read_all(struct replay *p, const char *name, struct replay_end *end)
+int replay_read(struct replay *p, struct replay_end *end)
 {
 	struct run *r = p->run;
 	struct record record;
 	int more;
 
+	*end = (struct replay_end){0};
 	while ((more = recording_next(p->recording, &record)) > 0 && !p->err &&
 	       !ferror(r->output.file))
 		takers[record.kind](p, &record);
 	if (more < 0)
 		p->err = more;
+	if (p->err)
+		log_error("cannot read '%s': %s", p->name, strerror(-p->err));
 	if (p->err || ferror(r->output.file))
-		return;
-	end->read = p->begun;
-	end->short_ = recording_end(p->recording) != READER_WHOLE || !p->ended;
+		return p->err;
+	end->begun = p->begun;
+	end->partly = recording_end(p->recording) != READER_WHOLE || !p->ended;
 	if (p->begun && !p->finished)
 		finish_short(p);
-	if (end->short_)
-		say_end(p, name);
+	if (end->partly)
+		say_end(p);
 	if (p->missing)
 		log_warn("%" PRIu64
 			 " of the files that were mapped are not here any more, or are others "
 			 "now: what lies in them has no names (-v lists them; see --embed-symbols)",
 			 p->missing);
+	return 0;
 }
 
-static int open_recording(struct recording **recording, FILE **file, const char *path,
-			  const char *shown)
+static int open_recording(struct replay *p, const char *path)
 {
 	char why[128];
 	int fd, err;
 
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	*file = fd < 0 ? NULL : fdopen(fd, "r");
-	if (!*file) {
+	p->file = fd < 0 ? NULL : fdopen(fd, "r");
+	if (!p->file) {
 		err = -errno;
-		log_error("cannot open '%s': %s", shown, strerror(errno));
+		log_error("cannot open '%s': %s", p->name, strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		return err;
 	}
-	*recording = recording_open(*file, &err, why, sizeof(why));
-	if (*recording)
+	p->recording = recording_open(p->file, &err, why, sizeof(why));
+	if (p->recording)
 		return 0;
-	log_error("'%s' %s", shown, why);
+	log_error("'%s' %s", p->name, why);
 	return err;
 }
 
@@ -412,22 +417,40 @@ static int make_run(struct run *r, struct options *o)
 	r->signals.fd = -1;
 	r->kept_rules = -1;
 	r->replayed = true;
-	err = rights_symbolizer(r);
+	unsent_init(&r->unsent, &r->heap);
+	stacks_init(&r->stacks);
+	lanes_init(&r->measure.lanes);
+	err = heap_init(&r->heap);
 	if (!err)
-		err = heap_init(&r->heap);
+		err = rights_symbolizer(r);
 	if (err) {
 		log_error("cannot start the processes that read the files of programs: %s",
 			  strerror(-err));
 		return err;
 	}
-	unsent_init(&r->unsent, &r->heap);
-	stacks_init(&r->stacks);
-	lanes_init(&r->measure.lanes);
 	describe_report(r);
 	return sink_init(&r->sink, sink_find(o->report, o->format), &r->info, r->output.file);
 }
 
-void replay_free(struct run *r)
+struct replay *replay_open(struct run *r, struct options *o, const char *path)
+{
+	struct replay *p = calloc(1, sizeof(*p));
+
+	if (!p) {
+		log_error("out of memory");
+		return NULL;
+	}
+	p->run = r;
+	p->windowed = o->from > 0 || o->until > 0;
+	log_quote(p->name, sizeof(p->name), path);
+	table_init(&p->shared, sizeof(struct place), sizeof(uint64_t), MAX_SHARED);
+	if (!open_recording(p, path) && !make_run(r, o))
+		return p;
+	replay_close(p);
+	return NULL;
+}
+
+static void free_run(struct run *r)
 {
 	sink_fini(&r->sink);
 	lanes_fini(&r->measure.lanes);
@@ -442,27 +465,14 @@ void replay_free(struct run *r)
 	r->kept = NULL;
 }
 
-int replay_file(struct run *r, struct options *o, const char *path, struct replay_end *end)
+void replay_close(struct replay *p)
 {
-	struct replay p = {.run = r};
-	FILE *file = NULL;
-	char shown[160];
-	int err;
-
-	*end = (struct replay_end){0};
-	log_quote(shown, sizeof(shown), path);
-	table_init(&p.shared, sizeof(struct place), sizeof(uint64_t), MAX_SHARED);
-	err = open_recording(&p.recording, &file, path, shown);
-	if (!err)
-		err = make_run(r, o);
-	p.windowed = o->from > 0 || o->until > 0;
-	if (!err) {
-		read_all(&p, shown, end);
-		err = p.err;
-	}
-	recording_close(p.recording);
-	if (file)
-		fclose(file);
-	table_fini(&p.shared);
-	return err;
+	if (!p)
+		return;
+	free_run(p->run);
+	recording_close(p->recording);
+	if (p->file)
+		fclose(p->file);
+	table_fini(&p->shared);
+	free(p);
 }

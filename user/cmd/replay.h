@@ -5,18 +5,25 @@
 
 #include "cmd/state.h"
 
+struct replay;
+
 /* How a replay went. */
 struct replay_end {
-	bool read;   /* the file was a recording, and its start is there */
-	bool short_; /* it ends before its run did, or is damaged */
+	bool begun;  /* the recording's start was there, so there is a report */
+	bool partly; /* it ends before its run did, or is damaged: that has been said */
 };
 
 /*
- * Replays the file of that path into a sink of the run's own options, which must have been set; `r`
- * is made by it, and to be given to replay_free. What is wrong with the file is said. 0 or a
- * negative errno.
+ * Opens the recording of that path and makes `r`, whose output is open, ready for the report that
+ * the options ask for. NULL after one sentence. `r` and `o` are borrowed.
  */
-int replay_file(struct run *r, struct options *o, const char *path, struct replay_end *end);
-void replay_free(struct run *r);
+struct replay *replay_open(struct run *r, struct options *o, const char *path);
+
+/* All of it: at the end the sink has printed its report. 0, or a negative errno after one sentence.
+ */
+int replay_read(struct replay *p, struct replay_end *end);
+
+/* Frees it and what `r` holds, the output excepted. NULL is allowed. */
+void replay_close(struct replay *p);
 
 #endif

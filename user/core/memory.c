@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#define LEAST (1 << 20) /* bytes; less is not worth a word */
+
 void memory_fini(struct memory *m)
 {
 	free(m->points);
@@ -52,6 +54,18 @@ static int64_t kept(const struct memory_point *p)
 	return (int64_t)p->mapped - (int64_t)p->live;
 }
 
+/* What a program takes in the beginning, once, is no growth: it counts from a quarter of the time
+ * on. */
+static const struct memory_point *beginning(const struct memory *m)
+{
+	uint64_t first = m->points[0].ts_ns, span = m->points[m->count - 1].ts_ns - first;
+	size_t i = 0;
+
+	while (i + 2 < m->count && m->points[i].ts_ns - first < span / 4)
+		i++;
+	return &m->points[i];
+}
+
 enum memory_growth memory_growth(const struct memory *m)
 {
 	const struct memory_point *first, *last;
@@ -59,12 +73,13 @@ enum memory_growth memory_growth(const struct memory *m)
 
 	if (m->count < 2)
 		return MEMORY_STEADY;
-	first = &m->points[0];
+	first = beginning(m);
 	last = &m->points[m->count - 1];
 	live = (int64_t)(last->live - first->live);
 	unused = kept(last) - kept(first);
 	rss = (int64_t)(last->rss - first->rss);
 	least = (int64_t)(first->mapped / 20);
+	least = least > LEAST ? least : LEAST;
 	if (live > least && live >= unused)
 		return MEMORY_LIVE;
 	if (unused > least)

@@ -33,9 +33,9 @@ void memory_fini(struct memory *m);
 /* Adds what one process has. Points of the same moment are one: they add up, but for `live`. */
 void memory_add(struct memory *m, const struct memory_point *point);
 
-/* What has grown between the first and the last point. */
+/* What has grown from the first quarter of the time to its end. */
 enum memory_growth {
-	MEMORY_STEADY, /* nothing, by more than a twentieth of what is mapped */
+	MEMORY_STEADY, /* nothing, by more than a twentieth of what is mapped, and a MiB */
 	MEMORY_LIVE,   /* what is live */
 	MEMORY_KEPT,   /* what is mapped, and not live: freed, but kept by the allocator */
 	MEMORY_OTHER,  /* what is resident, and none of both */

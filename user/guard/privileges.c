@@ -165,7 +165,7 @@ static int drop_capabilities(bool by_perf_events, char *kept, size_t len)
 /* Our own maps, programs and links; nobody else's, which are had by their numbers or paths. */
 #define ALLOW_BPF(command) FILTER_ALLOW("bpf", FILTER_IS(0, command))
 
-static const struct filter_call calls[] = {
+static const struct filter_call looks[] = {
 	/* What came later is looked at: files that others map, /proc, debug information. */
 	FILTER_ALLOW("open", FILTER_WITHOUT(1, O_ACCMODE | O_CREAT | O_TRUNC)),
 	FILTER_ALLOW("openat", FILTER_WITHOUT(2, O_ACCMODE | O_CREAT | O_TRUNC)),
@@ -188,23 +188,6 @@ static const struct filter_call calls[] = {
 	FILTER_ALLOW("fcntl", FILTER_IS(1, F_GETFL)),
 	FILTER_ALLOW("fcntl", FILTER_IS(1, F_DUPFD_CLOEXEC)),
 	FILTER_ALLOW("dup"),
-
-	/* It is probed, by multi links or by perf events; libbpf tries what the kernel can. */
-	ALLOW_BPF(BPF_MAP_CREATE),
-	ALLOW_BPF(BPF_MAP_LOOKUP_ELEM),
-	ALLOW_BPF(BPF_MAP_UPDATE_ELEM),
-	ALLOW_BPF(BPF_MAP_DELETE_ELEM),
-	ALLOW_BPF(BPF_MAP_GET_NEXT_KEY),
-	ALLOW_BPF(BPF_MAP_LOOKUP_BATCH),
-	ALLOW_BPF(BPF_PROG_LOAD),
-	ALLOW_BPF(BPF_BTF_LOAD),
-	ALLOW_BPF(BPF_OBJ_GET_INFO_BY_FD),
-	ALLOW_BPF(BPF_LINK_CREATE),
-	FILTER_ALLOW("perf_event_open"),
-	FILTER_ALLOW("mmap", FILTER_WITHOUT(2, PROT_EXEC)), /* shared with the kernel, too */
-	FILTER_ALLOW("ioctl", FILTER_IS(1, PERF_EVENT_IOC_SET_BPF)),
-	FILTER_ALLOW("ioctl", FILTER_IS(1, PERF_EVENT_IOC_ENABLE)),
-	FILTER_ALLOW("ioctl", FILTER_IS(1, PERF_EVENT_IOC_DISABLE)),
 
 	/* The loop: waiting, signals as a descriptor, the calibrator's line, the output. */
 	FILTER_ALLOW("poll"),
@@ -235,15 +218,35 @@ static const struct filter_call calls[] = {
 #endif
 };
 
-#define MAX_CALLS (NR(calls) + 1 + PRIVILEGES_MAX_CHILDREN)
+static const struct filter_call probes[] = {
+	/* It is probed, by multi links or by perf events; libbpf tries what the kernel can. */
+	ALLOW_BPF(BPF_MAP_CREATE),
+	ALLOW_BPF(BPF_MAP_LOOKUP_ELEM),
+	ALLOW_BPF(BPF_MAP_UPDATE_ELEM),
+	ALLOW_BPF(BPF_MAP_DELETE_ELEM),
+	ALLOW_BPF(BPF_MAP_GET_NEXT_KEY),
+	ALLOW_BPF(BPF_MAP_LOOKUP_BATCH),
+	ALLOW_BPF(BPF_PROG_LOAD),
+	ALLOW_BPF(BPF_BTF_LOAD),
+	ALLOW_BPF(BPF_OBJ_GET_INFO_BY_FD),
+	ALLOW_BPF(BPF_LINK_CREATE),
+	FILTER_ALLOW("perf_event_open"),
+	FILTER_ALLOW("mmap", FILTER_WITHOUT(2, PROT_EXEC)), /* shared with the kernel, too */
+	FILTER_ALLOW("ioctl", FILTER_IS(1, PERF_EVENT_IOC_SET_BPF)),
+	FILTER_ALLOW("ioctl", FILTER_IS(1, PERF_EVENT_IOC_ENABLE)),
+	FILTER_ALLOW("ioctl", FILTER_IS(1, PERF_EVENT_IOC_DISABLE)),
+};
 
-/* The table, and what of it is for these processes alone. */
+#define MAX_CALLS (NR(looks) + NR(probes) + 1 + PRIVILEGES_MAX_CHILDREN)
+
+/* The tables, and what is for these processes alone. */
 static int install(const struct privileges *p)
 {
 	struct filter_call all[MAX_CALLS];
-	size_t n = NR(calls);
+	size_t n = NR(looks) + NR(probes);
 
-	memcpy(all, calls, sizeof(calls));
+	memcpy(all, looks, sizeof(looks));
+	memcpy(all + NR(looks), probes, sizeof(probes));
 	if (p->held)
 		all[n++] = (struct filter_call)FILTER_ALLOW("ptrace", FILTER_IS(0, PTRACE_DETACH),
 							    FILTER_IS(1, p->held));
@@ -262,6 +265,15 @@ int privileges_confine(const struct privileges *p, char *kept, size_t len)
 	if (!err)
 		err = drop_capabilities(p->by_perf_events, kept, len);
 	return err ? err : install(p);
+}
+
+int privileges_confine_reader(void)
+{
+	int err = drop_bounds();
+
+	if (!err)
+		err = keep(0, 0);
+	return err ? err : filter_install(looks, NR(looks));
 }
 
 int privileges_renounce(void)

@@ -36,6 +36,9 @@ struct privileges {
  */
 int privileges_confine(const struct privileges *p, char *kept, size_t len);
 
+/* The same for who looks at files alone: no capability is kept, and no BPF object is to be had. */
+int privileges_confine_reader(void);
+
 /* For a child that needs none at all: empties all sets, and sets no_new_privs. A negative errno. */
 int privileges_renounce(void);
 

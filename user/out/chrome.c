@@ -235,8 +235,7 @@ static void event(struct sink *s, const struct event *e, const struct heap_note 
 		write_place(s, e);
 		end_event(s);
 	}
-	if (s->info->live_known)
-		chrome_live_apply(&state->live, e, note);
+	chrome_live_apply(&state->live, e, note);
 }
 
 /* ---- what is no call ---- */
@@ -295,7 +294,8 @@ static void start(struct sink *s)
 
 	json_begin();
 	rendered_init(&state->rendered, RENDERED_MOST_BYTES);
-	chrome_live_init(&state->live, s, write_live);
+	if (s->info->live_known)
+		chrome_live_init(&state->live, s, write_live);
 	table_init(&state->named, sizeof(struct thread), sizeof(struct comm), NAMED_MAX);
 	about = json_pack("{s:s,s:o,s:o,s:o}", "clock", "monotonic", "version",
 			  json_text(s->info->version), "kernel", json_text(s->info->kernel),

@@ -10,19 +10,53 @@
 
 struct counted {
 	struct chrome_live_value value;
-	uint64_t told_ns; /* 0: never */
-	uint64_t untold;  /* whether it has changed since */
+	struct chrome_live_value gone; /* of it, by the call at hand or since the last */
+	uint64_t told_ns;              /* 0: never */
+	uint64_t untold;               /* whether it has changed since */
 };
+
+static void add(const struct chrome_live *l, struct chrome_live_value *to, uint64_t size, int sign)
+{
+	uint64_t sample_bytes = l->sink->info->sample_bytes;
+	double bytes = sample_bytes ? heap_weighted_bytes(size, sample_bytes) : (double)size;
+
+	to->blocks += sign * (sample_bytes && size ? bytes / (double)size : 1);
+	to->bytes += sign * bytes;
+}
+
+static struct counted *counted_of(struct chrome_live *l, uint32_t pid)
+{
+	uint64_t key = pid;
+	bool fresh;
+
+	return table_insert(&l->processes, &key, &fresh);
+}
+
+static void on_gone(void *context, const struct heap_gone *gone)
+{
+	struct chrome_live *l = context;
+	struct counted *p = gone->of_pool ? NULL : counted_of(l, gone->pid);
+
+	if (p)
+		add(l, &p->gone, gone->size, 1);
+}
 
 void chrome_live_init(struct chrome_live *l, struct sink *s, chrome_live_fn tell)
 {
-	*l = (struct chrome_live){.sink = s, .tell = tell};
+	*l = (struct chrome_live){.sink = s, .heap = s->info->heap, .tell = tell};
 	table_init(&l->processes, sizeof(uint64_t), sizeof(struct counted), CHROME_LIVE_MAX);
+	if (!l->heap)
+		return;
+	l->heap->on_gone = on_gone;
+	l->heap->gone_context = l;
 }
 
 void chrome_live_fini(struct chrome_live *l)
 {
+	if (l->heap)
+		l->heap->on_gone = NULL;
 	table_fini(&l->processes);
+	*l = (struct chrome_live){0};
 }
 
 static void tell(struct chrome_live *l, uint32_t pid, struct counted *p, uint64_t ts_ns)
@@ -37,39 +71,31 @@ static bool is_due(const struct counted *p, uint64_t now_ns)
 	return !p->told_ns || now_ns >= p->told_ns + CHROME_LIVE_STEP_NS;
 }
 
-static void add(struct chrome_live *l, struct counted *p, uint64_t size, int sign)
+/* What is gone was there until now. */
+static void take_gone(struct counted *p)
 {
-	uint64_t sample_bytes = l->sink->info->sample_bytes;
-	double bytes = sample_bytes ? heap_weighted_bytes(size, sample_bytes) : (double)size;
-
-	p->value.blocks += sign * (sample_bytes && size ? bytes / (double)size : 1);
-	p->value.bytes += sign * bytes;
+	if (p->gone.blocks == 0)
+		return;
+	p->value.blocks -= p->gone.blocks;
+	p->value.bytes -= p->gone.bytes;
+	p->gone = (struct chrome_live_value){0};
 	p->untold = true;
-}
-
-static void change(struct chrome_live *l, struct counted *p, const struct event *e,
-		   const struct heap_note *note)
-{
-	if (note->old_known && !e->failed)
-		add(l, p, note->old_size, -1);
-	if (e->kind != EVENT_FREE && e->addr && !e->failed && !e->new_unsampled)
-		add(l, p, e->size, 1);
 }
 
 void chrome_live_apply(struct chrome_live *l, const struct event *e, const struct heap_note *note)
 {
-	uint64_t now_ns = event_end_ns(e), pid = e->pid;
-	struct counted *p;
-	bool fresh;
+	struct counted *p = l->heap ? counted_of(l, e->pid) : NULL;
+	uint64_t now_ns = event_end_ns(e);
 
-	if (event_is_pool(e))
-		return;
-	p = table_insert(&l->processes, &pid, &fresh);
 	if (!p)
 		return;
 	if (p->untold && is_due(p, now_ns))
 		tell(l, e->pid, p, p->told_ns + CHROME_LIVE_STEP_NS);
-	change(l, p, e, note);
+	take_gone(p);
+	if (note->mark && !note->pool) {
+		add(l, &p->value, e->size, 1);
+		p->untold = true;
+	}
 	if (p->untold && is_due(p, now_ns))
 		tell(l, e->pid, p, now_ns);
 }
@@ -78,6 +104,7 @@ static bool finish(const void *key, void *value, void *context)
 {
 	struct counted *p = value;
 
+	take_gone(p);
 	if (p->untold)
 		tell(context, (uint32_t) * (const uint64_t *)key, p,
 		     p->told_ns + CHROME_LIVE_STEP_NS);

@@ -23,11 +23,13 @@ typedef void (*chrome_live_fn)(struct sink *s, uint32_t pid, uint64_t ts_ns,
 
 struct chrome_live {
 	struct sink *sink; /* borrowed */
+	struct heap *heap; /* borrowed; NULL: nothing is counted */
 	chrome_live_fn tell;
 	struct table processes; /* private: PID -> struct counted */
 };
 
-/* `tell` may be called by each of the others but chrome_live_fini. */
+/* Begins to watch the sink's heap, if it has one, until chrome_live_fini. `tell` may be called by
+ * apply and finish alone. */
 void chrome_live_init(struct chrome_live *l, struct sink *s, chrome_live_fn tell);
 void chrome_live_fini(struct chrome_live *l); /* zeros are allowed */
 

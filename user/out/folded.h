@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* A call site as one word of folded stacks: "main;queue_push;message_new". */
+/* The path to a call site as one word of folded stacks: "main;queue_push;message_new". */
 #ifndef ALLOCTRACE_OUT_FOLDED_H
 #define ALLOCTRACE_OUT_FOLDED_H
 
-#include "out/sites.h"
+#include "out/tree.h"
 
-/* From the outermost frame on, every name escaped, none with a semicolon in it. */
-void folded_path_write(FILE *out, const struct tree *t, const struct site_row *row);
+/* From the outermost frame on, no name with a semicolon in it. `quoted`: every name is escaped;
+ * else that is left to the caller. */
+void folded_path_write(FILE *out, const struct tree *t, uint32_t node, bool quoted);
 
 #endif

@@ -21,37 +21,37 @@
 #define NAME_LEN 4096
 #define DEEPEST  4096 /* frames; inlined ones are many more than there are words */
 
-/* A semicolon divides frames. */
-static void write_name(FILE *out, const char *name)
+/* A semicolon divides frames, and none is empty. */
+static void write_name(FILE *out, const char *name, bool quoted)
 {
 	char shown[NAME_LEN];
 
-	log_quote(shown, sizeof(shown), name);
+	if (!*name)
+		name = "??";
+	if (quoted)
+		log_quote(shown, sizeof(shown), name);
+	else
+		snprintf(shown, sizeof(shown), "%s", name);
 	for (char *c = strchr(shown, ';'); c; c = strchr(c, ';'))
 		*c = ':';
 	fputs(shown, out);
 }
 
-static void write_frame(FILE *out, const struct sym_frame *f)
+static void write_frame(FILE *out, const struct sym_frame *f, bool quoted)
 {
 	if (f->function) {
-		write_name(out, f->function);
+		write_name(out, f->function, quoted);
 		return;
 	}
-	write_name(out, f->module);
+	write_name(out, f->module, quoted);
 	fprintf(out, "+0x%" PRIx64, f->module_offset);
 }
 
-void folded_path_write(FILE *out, const struct tree *t, const struct site_row *row)
+void folded_path_write(FILE *out, const struct tree *t, uint32_t node, bool quoted)
 {
-	uint32_t path[DEEPEST], node = row->place->node;
+	uint32_t path[DEEPEST];
 	size_t depth = 0;
 
-	if (row->pool) {
-		fputs("[pool ", out);
-		write_name(out, row->pool);
-		fputs("];", out);
-	}
 	for (; node && depth < DEEPEST; node = t->nodes[node].parent)
 		path[depth++] = node;
 	if (node)
@@ -59,12 +59,21 @@ void folded_path_write(FILE *out, const struct tree *t, const struct site_row *r
 	if (!depth)
 		fputs("[unreadable stack]", out);
 	while (depth--) {
-		write_frame(out, &t->nodes[path[depth]].frame);
+		write_frame(out, &t->nodes[path[depth]].frame, quoted);
 		if (t->nodes[path[depth]].interrupted)
 			fputs(";[signal]", out);
 		if (depth)
 			fputc(';', out);
 	}
+}
+
+static void write_pool(FILE *out, const char *pool)
+{
+	if (!pool)
+		return;
+	fputs("[pool ", out);
+	write_name(out, pool, true);
+	fputs("];", out);
 }
 
 static void report(struct sink *s, const struct report *r)
@@ -82,7 +91,8 @@ static void report(struct sink *s, const struct report *r)
 
 		if (!value)
 			continue;
-		folded_path_write(s->out, &all->tree, &rows[i]);
+		write_pool(s->out, rows[i].pool);
+		folded_path_write(s->out, &all->tree, rows[i].place->node, true);
 		fprintf(s->out, " %" PRIu64 "\n", value);
 	}
 	free(rows);

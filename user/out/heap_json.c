@@ -16,6 +16,7 @@
 
 #include "core/log.h"
 #include "core/stack.h"
+#include "out/gap.h"
 #include "out/json.h"
 #include "out/sites.h"
 
@@ -189,6 +190,8 @@ static void report(struct sink *s, const struct report *r)
 {
 	write_sums(s, r);
 	write_sites(s, r);
+	if (r->memory)
+		gap_write_json(s, r->memory);
 	json_books(s, r);
 }
 

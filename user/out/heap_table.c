@@ -264,9 +264,9 @@ static void write_place(const struct layout *t, const struct site_row *row)
 	else
 		fputs("(unreadable stack)", out);
 	human_style(t->view->sink, HUMAN_FAINT);
-	write_notes(t, row);
 	if (row->place->node && t->view->sink->info->stacks)
 		write_stack(t, row);
+	write_notes(t, row);
 	human_style(t->view->sink, HUMAN_PLAIN);
 	fputc('\n', out);
 }

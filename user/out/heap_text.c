@@ -12,11 +12,13 @@
  */
 #include "out/heap_text.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/log.h"
 #include "out/books.h"
+#include "out/gap.h"
 #include "out/human.h"
 
 /* ---- what is counted ---- */
@@ -68,11 +70,11 @@ void heap_sum_write(FILE *out, const char *command, const struct heap_sum *sum, 
 
 	if (is_of_bytes(command))
 		fprintf(out, "%s in ", human_size(size, sum->counts.bytes));
-	else if (!strcmp(command, "temporary"))
-		fputs("temporary: ", out);
-	else
+	else if (!strcmp(command, "hot"))
 		thing = "call";
-	human_number_write(out, sum->counts.blocks, thing);
+	fprintf(out, "%" PRIu64 "%s %s%s", sum->counts.blocks,
+		strcmp(command, "temporary") ? "" : " temporary", thing,
+		sum->counts.blocks == 1 ? "" : "s");
 }
 
 /* ---- the sections ---- */
@@ -136,6 +138,10 @@ static void report(struct sink *s, const struct report *r)
 	}
 	free(rows);
 	fputc('\n', s->out);
+	if (r->memory && r->memory->count > 1) {
+		gap_write(s, r->memory);
+		fputc('\n', s->out);
+	}
 	books_write(s, r);
 }
 

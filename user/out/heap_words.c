@@ -63,6 +63,14 @@ static void write_ended(FILE *out, const struct profile_site *all)
 	fputs("; the others may free theirs yet.\n", out);
 }
 
+/* Beside the blocks of the age that is asked for, all of them. */
+static void write_younger(const struct heap_view *v)
+{
+	fputs(" (with younger ones: ", v->sink->out);
+	write_counts(v->sink->out, v->sites->profile.all.live);
+	fputc(')', v->sink->out);
+}
+
 static void leaks_head(const struct heap_view *v, const struct heap_sum *sum)
 {
 	const struct profile_site *all = &v->sites->profile.all;
@@ -70,19 +78,17 @@ static void leaks_head(const struct heap_view *v, const struct heap_sum *sum)
 	FILE *out = v->sink->out;
 	char age[BOOKS_DURATION];
 
-	if (!sum->counts.blocks) {
-		fputs(older_ns ? "nothing that old is live" : "nothing is still live", out);
-	} else {
+	if (sum->counts.blocks) {
 		write_counts(out, sum->counts);
 		write_sites(out, v->own);
 		fprintf(out, " %s still live", are(sum->counts.blocks));
+	} else {
+		fputs("nothing is still live of ", out);
+		human_number_write(out, all->allocated.blocks, "block");
 	}
 	if (older_ns) {
-		fprintf(out, ", of %s at least; with younger ones ", books_duration(age, older_ns));
-		write_counts(out, all->live);
-	} else if (!sum->counts.blocks) {
-		fputs(", of ", out);
-		human_number_write(out, all->allocated.blocks, "block");
+		fprintf(out, " and at least %s old", books_duration(age, older_ns));
+		write_younger(v);
 	}
 	write_peak(v);
 	fputc('\n', out);
@@ -158,7 +164,10 @@ void heap_caveats_write(const struct sink *s, const struct report *r)
 {
 	const struct sites *all = s->state;
 
-	if (!report_live_is_exact(r))
+	if (!s->info->live_known)
+		fputs("  Not all allocations and frees are traced: what is live is not known.\n",
+		      s->out);
+	else if (!report_live_is_exact(r))
 		fputs("  Not exact: not every call was seen, see below.\n", s->out);
 	if (s->info->sample_bytes)
 		fprintf(s->out,

@@ -6,6 +6,12 @@
 
 #include "core/profile.h"
 
+/* Three digits that count. */
+static int decimals(double value)
+{
+	return value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+}
+
 const char *human_size(char *buf, uint64_t bytes)
 {
 	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
@@ -16,11 +22,7 @@ const char *human_size(char *buf, uint64_t bytes)
 		value /= 1024;
 		unit++;
 	}
-	snprintf(buf, HUMAN_TEXT, "%.*f %s",
-		 !unit || value >= 99.95 ? 0
-		 : value >= 9.995        ? 1
-					 : 2,
-		 value, units[unit]);
+	snprintf(buf, HUMAN_TEXT, "%.*f %s", unit ? decimals(value) : 0, value, units[unit]);
 	return buf;
 }
 
@@ -28,14 +30,9 @@ const char *human_rate(char *buf, uint64_t count, uint64_t ns)
 {
 	double rate = ns ? (double)count * 1e9 / (double)ns : 0;
 
-	if (ns)
-		snprintf(buf, HUMAN_TEXT, "%.*f",
-			 rate >= 99.95 || rate == 0 ? 0
-			 : rate >= 9.995            ? 1
-						    : 2,
-			 rate);
-	else
-		strcpy(buf, "-");
+	if (!ns)
+		return strcpy(buf, "-");
+	snprintf(buf, HUMAN_TEXT, "%.*f", count ? decimals(rate) : 0, rate);
 	return buf;
 }
 
@@ -51,10 +48,13 @@ const char *human_size_rate(char *buf, uint64_t bytes, uint64_t ns)
 
 const char *human_share(char *buf, uint64_t part, uint64_t whole)
 {
-	if (whole)
-		snprintf(buf, HUMAN_TEXT, "%.1f%%", 100 * (double)part / (double)whole);
-	else
-		strcpy(buf, "-");
+	double share = whole ? 100 * (double)part / (double)whole : 0;
+
+	if (!whole)
+		return strcpy(buf, "-");
+	if (part && share < 0.1)
+		return strcpy(buf, "<0.1%");
+	snprintf(buf, HUMAN_TEXT, "%.1f%%", share);
 	return buf;
 }
 

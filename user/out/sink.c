@@ -24,18 +24,23 @@ static const struct sink_ops *const sinks[] = {
 	/* the reports on the heap */
 	&text_leaks_sink,
 	&json_leaks_sink,
+	&csv_leaks_sink,
 	&folded_leaks_sink,
 	&text_hot_sink,
 	&json_hot_sink,
+	&csv_hot_sink,
 	&folded_hot_sink,
 	&text_temporary_sink,
 	&json_temporary_sink,
+	&csv_temporary_sink,
 	&folded_temporary_sink,
 	&text_peak_sink,
 	&json_peak_sink,
+	&csv_peak_sink,
 	&folded_peak_sink,
 	&text_sizes_sink,
 	&json_sizes_sink,
+	&csv_sizes_sink,
 };
 
 #define NR_SINKS (sizeof(sinks) / sizeof(sinks[0]))

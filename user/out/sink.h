@@ -118,11 +118,12 @@ struct sink {
 extern const struct sink_ops text_trace_sink, json_trace_sink, csv_trace_sink, chrome_trace_sink;
 extern const struct sink_ops text_latency_sink, json_latency_sink;
 extern const struct sink_ops text_compare_sink, json_compare_sink;
-extern const struct sink_ops text_leaks_sink, json_leaks_sink, folded_leaks_sink;
-extern const struct sink_ops text_hot_sink, json_hot_sink, folded_hot_sink;
-extern const struct sink_ops text_temporary_sink, json_temporary_sink, folded_temporary_sink;
-extern const struct sink_ops text_peak_sink, json_peak_sink, folded_peak_sink;
-extern const struct sink_ops text_sizes_sink, json_sizes_sink;
+extern const struct sink_ops text_leaks_sink, json_leaks_sink, csv_leaks_sink, folded_leaks_sink;
+extern const struct sink_ops text_hot_sink, json_hot_sink, csv_hot_sink, folded_hot_sink;
+extern const struct sink_ops text_temporary_sink, json_temporary_sink, csv_temporary_sink,
+	folded_temporary_sink;
+extern const struct sink_ops text_peak_sink, json_peak_sink, csv_peak_sink, folded_peak_sink;
+extern const struct sink_ops text_sizes_sink, json_sizes_sink, csv_sizes_sink;
 
 /* The sink of a command in a format, or NULL. Which formats a command has, as "text, json"; lives
  * until the next call. */

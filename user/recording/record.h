@@ -19,10 +19,11 @@
 
 #define RECORD_MAX_BUILD_ID 32 /* bytes */
 #define RECORD_MAX_TARGETS  256
-#define RECORD_MAX_TEXT     4096 /* bytes of any text, its zero included */
+#define RECORD_MAX_TEXT     4096 /* bytes of any text, its zero included; the writer cuts */
 #define RECORD_MAX_MAPPINGS 65530
 #define RECORD_MAX_FRAMES   1024 /* inlined ones included, at one address */
 #define RECORD_MAX_POOLS    65536
+#define RECORD_MAX_CODE     (1u << 20) /* bytes of a RECORD_CODE; the writer makes several of one */
 
 enum record_kind {
 	RECORD_START = 1, /* the first one, once */

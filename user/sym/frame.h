@@ -21,7 +21,8 @@ struct sym_frame {
 	uint64_t offset;
 
 	/* The address in the ELF file, which is what addr2line takes; the offset in the file when
-	 * that is not ELF; the address as it came for "[anon]" and "[unknown]". */
+	 * that is not ELF, or not there (sym/restore.h); the address as it came for "[anon]" and
+	 * "[unknown]". */
 	uint64_t module_offset;
 
 	bool inlined; /* into the next frame */

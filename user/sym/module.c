@@ -165,6 +165,22 @@ bool module_is_open(const struct module *m)
 	return m->fd >= 0;
 }
 
+size_t module_build_id(const struct module *m, const unsigned char **build_id)
+{
+	*build_id = m->build_id;
+	return m->build_id_length;
+}
+
+uint64_t module_size(const struct module *m)
+{
+	return m->size;
+}
+
+bool module_is_generated(const struct module *m)
+{
+	return !strcmp(m->path, "[anon]") || !strncmp(m->path, "/memfd:", 7);
+}
+
 int module_fd(const struct module *m)
 {
 	return m->fd;

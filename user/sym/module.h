@@ -39,6 +39,14 @@ uint32_t module_id(const struct module *m);
 const char *module_path(const struct module *m); /* a string of `names` */
 bool module_is_open(const struct module *m);     /* holds a file, ELF or not */
 
+/* What it was when it was opened: how long its build-id is, which is in *build_id, and its size in
+ * bytes. 0: it has none, or could not be read. Views, for as long as the module is there. */
+size_t module_build_id(const struct module *m, const unsigned char **build_id);
+uint64_t module_size(const struct module *m);
+
+/* It holds code that a process may have generated, and given names itself (perfmap.h). */
+bool module_is_generated(const struct module *m);
+
 /* The file, borrowed; -1: none is open. */
 int module_fd(const struct module *m);
 

@@ -158,6 +158,22 @@ static struct module *make_module(struct modules *t, int fd, const char *path, b
 	return m;
 }
 
+struct module *modules_make(struct modules *t, int fd, const char *path)
+{
+	const char *name = names_intern(t->names, path);
+
+	if (name)
+		return make_module(t, fd, name, path[0] == '[');
+	if (fd >= 0)
+		close(fd);
+	return NULL;
+}
+
+int modules_open_vdso(const struct modules *t)
+{
+	return t->vdso.fd < 0 ? -1 : fcntl(t->vdso.fd, F_DUPFD_CLOEXEC, 0);
+}
+
 /* A new module under `k`, with a reference for the caller, or a known one of the same program. */
 static int modules_add(struct modules *t, struct known *k, int fd, const char *name,
 		       struct module **m)

@@ -35,6 +35,15 @@ void modules_free(struct modules *t);
 int modules_get(struct modules *t, pid_t pid, const struct proc_mapping *mapping, struct module **m,
 		bool *lost);
 
+/*
+ * A module of its own of the file `fd` with that path, outside the set, and of none with -1; takes
+ * over `fd` in every case. The caller has the one reference. NULL when memory is out.
+ */
+struct module *modules_make(struct modules *t, int fd, const char *path);
+
+/* The code of "[vdso]" as this kernel has it, a file of the caller's; -1: there is none. */
+int modules_open_vdso(const struct modules *t);
+
 /* Closes the modules nobody else uses. */
 void modules_sweep(struct modules *t);
 

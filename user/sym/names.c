@@ -16,6 +16,7 @@ struct names {
 	const char **slots;
 	size_t mask; /* slots - 1; a power of two minus one */
 	size_t count;
+	size_t bytes; /* of the strings */
 	struct arena arena;
 };
 
@@ -110,5 +111,11 @@ const char *names_intern(struct names *n, const char *s)
 	memcpy(copy, s, size);
 	*slot = copy;
 	n->count++;
+	n->bytes += size;
 	return copy;
+}
+
+size_t names_bytes(const struct names *n)
+{
+	return n->bytes;
 }

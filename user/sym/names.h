@@ -6,6 +6,8 @@
 #ifndef ALLOCTRACE_SYM_NAMES_H
 #define ALLOCTRACE_SYM_NAMES_H
 
+#include <stddef.h>
+
 struct names;
 
 /* An empty pool, or NULL when memory is out. The caller frees it. */
@@ -17,5 +19,7 @@ void names_free(struct names *n);
 /* The pool's copy of `s`, made on first sight; lives until names_free. NULL when `s` is NULL or
  * memory is out. */
 const char *names_intern(struct names *n, const char *s);
+
+size_t names_bytes(const struct names *n); /* of all strings, their zeros included */
 
 #endif

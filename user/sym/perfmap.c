@@ -31,12 +31,13 @@ struct perfmap {
 	int directory; /* -1: the process has ended, or cannot be looked into */
 	char name[32]; /* of the file */
 	uid_t owner;   /* whom the process runs as */
-	const uint64_t *moment; /* what it is now … */
-	uint64_t looked;        /* … and was at the last look */
+	struct perfmaps *all;
+	uint64_t looked; /* the moment of the last look */
 	dev_t device;
 	ino_t inode;
 	uint64_t taken, total; /* bytes read of this file, of all */
 	uint64_t readings;     /* that have brought something */
+	bool anew;             /* nobody was told yet that all was forgotten */
 	struct jit jit;
 	struct perfmap *parent;
 };
@@ -74,22 +75,30 @@ static int depth(const struct perfmap *m)
 	return m ? 1 + depth(m->parent) : 0;
 }
 
-struct perfmap *perfmap_new(pid_t pid, struct jit_room *room, const uint64_t *moment,
-			    struct perfmap *parent)
+struct perfmap *perfmap_restored(struct perfmaps *all, struct perfmap *parent)
 {
 	struct perfmap *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	m->users = 1;
+	m->all = all;
+	m->jit.room = &all->room;
+	m->looked = all->moment - 1;
+	m->parent = depth(parent) < MAX_PARENT ? perfmap_ref(parent) : NULL;
+	m->directory = -1;
+	return m;
+}
+
+struct perfmap *perfmap_new(pid_t pid, struct perfmaps *all, struct perfmap *parent)
+{
+	struct perfmap *m = perfmap_restored(all, parent);
 	char path[64];
 	int inside = pid;
 
 	if (!m)
 		return NULL;
-	m->users = 1;
 	m->pid = pid;
-	m->jit.room = room;
-	m->moment = moment;
-	m->looked = *moment - 1;
-	m->parent = depth(parent) < MAX_PARENT ? perfmap_ref(parent) : NULL;
-	m->directory = -1;
 	if (!read_status(pid, &m->owner, &inside))
 		return m;
 	snprintf(m->name, sizeof(m->name), "perf-%d.map", inside);
@@ -126,6 +135,22 @@ void perfmap_unref(struct perfmap *m)
 
 /* ---- the file ---- */
 
+void perfmap_add(struct perfmap *m, bool anew, const char *bytes, size_t size)
+{
+	if (anew)
+		jit_clear(&m->jit);
+	jit_add(&m->jit, bytes, size);
+	m->readings++;
+}
+
+static void add_and_tell(struct perfmap *m, const char *bytes, size_t size)
+{
+	perfmap_add(m, m->anew, bytes, size);
+	if (m->all->tell)
+		m->all->tell(m->all->tell_context, m->pid, m->anew, bytes, size);
+	m->anew = false;
+}
+
 static void take(struct perfmap *m, int fd)
 {
 	char bytes[16384];
@@ -133,34 +158,38 @@ static void take(struct perfmap *m, int fd)
 
 	while (m->taken < MAX_FILE && m->total < MAX_READ &&
 	       (n = pread(fd, bytes, sizeof(bytes), (off_t)m->taken)) > 0) {
-		jit_add(&m->jit, bytes, (size_t)n);
+		add_and_tell(m, bytes, (size_t)n);
 		m->taken += (uint64_t)n;
 		m->total += (uint64_t)n;
 	}
 }
 
 /* `handle` is the file, not opened yet. */
-static void read_more(struct perfmap *m, int handle, const struct stat *st)
+static void open_and_take(struct perfmap *m, int handle)
 {
 	char self[64];
 	int fd;
 
-	if (st->st_dev != m->device || st->st_ino != m->inode || (uint64_t)st->st_size < m->taken) {
-		if (m->taken)
-			jit_clear(&m->jit);
-		m->device = st->st_dev;
-		m->inode = st->st_ino;
-		m->taken = 0;
-	}
-	if ((uint64_t)st->st_size == m->taken)
-		return;
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", handle);
 	fd = open(self, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return;
 	take(m, fd);
 	close(fd);
-	m->readings++;
+}
+
+static void read_more(struct perfmap *m, int handle, const struct stat *st)
+{
+	if (st->st_dev != m->device || st->st_ino != m->inode || (uint64_t)st->st_size < m->taken) {
+		m->anew = m->taken;
+		m->device = st->st_dev;
+		m->inode = st->st_ino;
+		m->taken = 0;
+	}
+	if ((uint64_t)st->st_size != m->taken)
+		open_and_take(m, handle);
+	if (m->anew) /* and nothing has come since */
+		add_and_tell(m, "", 0);
 }
 
 static void look(struct perfmap *m)
@@ -189,9 +218,9 @@ void perfmap_end(struct perfmap *m)
 
 static void look_once(struct perfmap *m)
 {
-	if (m->directory < 0 || m->looked == *m->moment)
+	if (m->directory < 0 || m->looked == m->all->moment)
 		return;
-	m->looked = *m->moment;
+	m->looked = m->all->moment;
 	look(m);
 }
 

@@ -6,6 +6,8 @@
 #ifndef ALLOCTRACE_SYM_PERFMAP_H
 #define ALLOCTRACE_SYM_PERFMAP_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -13,15 +15,32 @@
 
 struct perfmap;
 
+/* Told the next bytes of a process's file; `anew`: what came before is forgotten. There may be no
+ * bytes then. */
+typedef void (*perfmap_tell_fn)(void *context, pid_t pid, bool anew, const char *bytes,
+				size_t size);
+
+/* What all that belong together share. The owner changes the moment when events may have come that
+ * are younger than the last look; the next question then looks again. */
+struct perfmaps {
+	struct jit_room room;
+	uint64_t moment;
+	perfmap_tell_fn tell; /* NULL: nobody */
+	void *tell_context;
+};
+
 /*
- * For a process that lives: takes hold of its /tmp, and reads nothing yet. `room` is borrowed, and
- * so is `moment`: the caller changes the number when events may have come that are younger than the
- * last look; the next question then looks again.
+ * For a process that lives: takes hold of its /tmp, and reads nothing yet. `all` is borrowed.
  * `parent`, which may be NULL, has the names of what the process was forked with; a reference is
  * taken. NULL when memory is out. The caller has one reference.
  */
-struct perfmap *perfmap_new(pid_t pid, struct jit_room *room, const uint64_t *moment,
-			    struct perfmap *parent);
+struct perfmap *perfmap_new(pid_t pid, struct perfmaps *all, struct perfmap *parent);
+
+/* The same for a process that is not there: it has what perfmap_add tells. */
+struct perfmap *perfmap_restored(struct perfmaps *all, struct perfmap *parent);
+
+/* Takes the next bytes of its file, as perfmap_tell_fn gives them. */
+void perfmap_add(struct perfmap *m, bool anew, const char *bytes, size_t size);
 
 struct perfmap *perfmap_ref(struct perfmap *m); /* returns m; NULL is allowed */
 void perfmap_unref(struct perfmap *m);          /* NULL is allowed */

@@ -63,10 +63,32 @@ void processes_remove(struct processes *t, pid_t pid)
 
 	if (i == t->count || t->at[i]->pid != pid)
 		return;
+	processes_hold(t, t->at[i], 0);
 	process_free(t->at[i]);
 	t->count--;
 	memmove(&t->at[i], &t->at[i + 1], (t->count - i) * sizeof(struct process *));
 	t->recent = NULL;
+}
+
+void processes_renumber(struct processes *t, struct process *p)
+{
+	uint64_t before = p->serial;
+
+	p->serial = processes_next_serial(t);
+	for (size_t i = 0; i < PROCESSES_ENDED_MAX && p->ended; i++)
+		if (t->ended[i].serial == before)
+			t->ended[i].serial = p->serial;
+}
+
+bool processes_hold(struct processes *t, struct process *p, size_t count)
+{
+	bool fits;
+
+	t->held -= p->held;
+	fits = count <= PROCESSES_MAX_HELD - t->held;
+	p->held = fits ? count : 0;
+	t->held += p->held;
+	return fits;
 }
 
 int processes_insert(struct processes *t, pid_t pid, struct process **added)

@@ -16,6 +16,7 @@
 struct perfmap;
 
 #define PROCESSES_ENDED_MAX 64 /* that are kept */
+#define PROCESSES_MAX_HELD  (1u << 22)
 
 struct process {
 	pid_t pid;
@@ -24,6 +25,7 @@ struct process {
 	uint64_t serial;  /* tells it from others that had the number */
 	uint64_t changed; /* when its mappings changed last, ns */
 	struct space space;
+	size_t held;             /* see processes_hold */
 	struct perfmap *perfmap; /* NULL: it has no generated code */
 	uint32_t perfmap_id;     /* for the cache; 0: none yet */
 	uint64_t perfmap_generation, perfmap_readings;
@@ -35,6 +37,7 @@ struct processes {
 	size_t count, capacity;
 	struct process *recent; /* the last one found: events come in runs */
 	uint64_t last_serial;
+	size_t held; /* by all */
 	struct {
 		pid_t pid;
 		uint64_t serial;
@@ -59,6 +62,16 @@ void processes_remove(struct processes *t, pid_t pid);
 
 /* It has ended, and will be forgotten when PROCESSES_ENDED_MAX more have. */
 void processes_end(struct processes *t, struct process *p);
+
+/*
+ * Counts that many mappings for the process in place of those that were counted before: a recording
+ * can tell of more than would ever fit into a machine. False: all together would be too many, and
+ * none are counted for it any more.
+ */
+bool processes_hold(struct processes *t, struct process *p, size_t count);
+
+/* Gives it another serial; one that has ended is forgotten when it would have been. */
+void processes_renumber(struct processes *t, struct process *p);
 
 /* A number that no process has had as its serial. */
 uint64_t processes_next_serial(struct processes *t);

@@ -134,14 +134,6 @@ bool reader_owns(const struct reader *r, pid_t pid)
 
 /* ---- debug files */
 
-static bool is_elf(int fd)
-{
-	char magic[4];
-
-	return pread(fd, magic, sizeof(magic), 0) == sizeof(magic) &&
-	       !memcmp(magic, "\177ELF", sizeof(magic));
-}
-
 /* Whether the path is a name without a slash behind the first `n` bytes of `dir` and `more`. */
 static bool lies_in(const char *path, const char *dir, size_t n, const char *more)
 {
@@ -217,7 +209,7 @@ static int open_debug(struct reader *r, const struct reader_file *file, const ch
 		fd = open_fetched(r, file->id, counts);
 	else if (is_harmless(file->path, path))
 		fd = open_here(file, path);
-	if (fd < 0 || is_elf(fd))
+	if (fd < 0 || regular_is_elf(fd))
 		return fd < 0 ? -1 : fd;
 	close(fd);
 	return -1;

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 int regular_open(const char *path, struct stat *st)
@@ -34,4 +35,12 @@ int regular_open(const char *path, struct stat *st)
 out:
 	close(handle);
 	return err ? err : fd;
+}
+
+bool regular_is_elf(int fd)
+{
+	char magic[4];
+
+	return pread(fd, magic, sizeof(magic), 0) == sizeof(magic) &&
+	       !memcmp(magic, "\177ELF", sizeof(magic));
 }

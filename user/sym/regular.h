@@ -2,6 +2,7 @@
 #ifndef ALLOCTRACE_SYM_REGULAR_H
 #define ALLOCTRACE_SYM_REGULAR_H
 
+#include <stdbool.h>
 #include <sys/stat.h>
 
 /*
@@ -10,5 +11,8 @@
  * file, which is not opened even for a moment, or another negative errno.
  */
 int regular_open(const char *path, struct stat *st);
+
+/* The file begins as an ELF file does. */
+bool regular_is_elf(int fd);
 
 #endif

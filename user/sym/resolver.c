@@ -91,9 +91,8 @@ static void take_answer(void *context, size_t index, struct sym_frame *frames, s
 static const struct space_mapping *find_generated(const struct process *p, uint64_t address)
 {
 	const struct space_mapping *m = p && p->perfmap ? space_find(&p->space, address) : NULL;
-	const char *path = m ? module_path(m->module) : "";
 
-	return !strcmp(path, "[anon]") || !strncmp(path, "/memfd:", 7) ? m : NULL;
+	return m && module_is_generated(m->module) ? m : NULL;
 }
 
 /* False: the process itself has given it no name. `address` is one of code. */
@@ -187,4 +186,39 @@ void resolver_prepare(struct resolver *r, const struct process *p, const uint64_
 	for (size_t done = 0; done < count;)
 		done += ask_one_module(r, questions + done, count - done);
 	free(questions);
+}
+
+bool resolver_locate(const struct process *p, uint64_t word, uint32_t *module,
+		     struct sym_address *at)
+{
+	uint64_t address = event_word_address(word), start;
+	bool is_return = event_word_is_return(word) && address;
+	uint64_t code = address_of_code(address, is_return);
+	const struct space_mapping *m = space_find(&p->space, code);
+
+	if (!m || !strcmp(module_path(m->module), "[anon]"))
+		return false;
+	/* A library may lie in memory as well, and has its names from its file. */
+	if (find_generated(p, code) && perfmap_find(p->perfmap, code, &start))
+		return false;
+	*module = module_id(m->module);
+	*at = (struct sym_address){code - m->start + m->offset + is_return, is_return};
+	return true;
+}
+
+int resolver_add(struct resolver *r, const struct module *m, const struct sym_address *at,
+		 const struct sym_frame *frames, size_t count)
+{
+	bool is_return = at->is_return && at->address;
+	uint64_t offset = address_of_code(at->address, is_return);
+	struct cache_key key = {offset, module_id(m), is_return};
+	struct sym_stack answer;
+	int err;
+
+	module_address(m, offset, &key.address);
+	if (cache_find(r->cache, &key, &answer))
+		return 0;
+	err = cache_add(r->cache, &key, frames, count, &answer);
+	r->refused += err != 0;
+	return err;
 }

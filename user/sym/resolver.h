@@ -10,6 +10,7 @@
 #include "sym/frame.h"
 
 struct cache;
+struct module;
 struct names;
 struct process;
 
@@ -29,5 +30,13 @@ struct sym_stack resolver_find(struct resolver *r, struct process *p, uint64_t a
 
 /* See symbolizer_prepare. */
 void resolver_prepare(struct resolver *r, const struct process *p, const uint64_t *words, size_t n);
+
+/* See survey_locate and restore_names: the offset in the file in place of the ELF address. */
+bool resolver_locate(const struct process *p, uint64_t word, uint32_t *module,
+		     struct sym_address *at);
+
+/* The answer at such a place, unless there is one. 0, -ENOMEM or -ENOSPC, which is counted. */
+int resolver_add(struct resolver *r, const struct module *m, const struct sym_address *at,
+		 const struct sym_frame *frames, size_t count);
 
 #endif

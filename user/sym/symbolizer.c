@@ -19,25 +19,8 @@
 #include "sym/reader.h"
 #include "sym/resolver.h"
 #include "sym/space.h"
+#include "sym/state.h"
 #include "sym/store.h"
-
-struct symbolizer {
-	struct names *names;
-	struct reader *reader;
-	struct reader *guests; /* NULL: no answers are kept, and nobody else is needed */
-	struct store *store;
-	struct fetch *fetch; /* NULL: no server is asked */
-	symbolizer_wait_fn wait;
-	void *wait_context;
-	struct modules *modules;
-	struct cache *cache;
-	struct resolver resolver;
-	struct processes processes;
-	uint64_t changes; /* of what any process has mapped */
-	struct jit_room jit_room;
-	uint64_t moment; /* see perfmap_new */
-	struct symbolizer_losses losses;
-};
 
 struct symbolizer *symbolizer_new(void)
 {
@@ -46,7 +29,7 @@ struct symbolizer *symbolizer_new(void)
 
 	if (!s)
 		return NULL;
-	s->jit_room = (struct jit_room){JIT_MAX_ENTRIES, JIT_MAX_BYTES};
+	s->perfmaps.room = (struct jit_room){JIT_MAX_ENTRIES, JIT_MAX_BYTES};
 	s->reader = reader_new("alloctrace-sym");
 	err = errno;
 	if (!s->reader)
@@ -92,6 +75,7 @@ void symbolizer_free(struct symbolizer *s)
 	if (!s)
 		return;
 	processes_fini(&s->processes);
+	restored_fini(&s->restored);
 	modules_free(s->modules); /* what is new is kept now */
 	store_close(s->store);
 	cache_free(s->cache);
@@ -144,7 +128,7 @@ bool symbolizer_owns(const struct symbolizer *s, pid_t pid)
 
 /* ---- mappings ---- */
 
-static int count_refused(struct symbolizer *s, int err)
+int state_count_refused(struct symbolizer *s, int err)
 {
 	s->losses.processes += err == -ENOSPC;
 	return err;
@@ -161,7 +145,7 @@ static bool is_generated(const struct proc_mapping *m)
 static void have_perfmap(struct symbolizer *s, struct process *p)
 {
 	if (!p->perfmap)
-		p->perfmap = perfmap_new(p->pid, &s->jit_room, &s->moment, NULL);
+		p->perfmap = perfmap_new(p->pid, &s->perfmaps, NULL);
 }
 
 static int map_into(struct symbolizer *s, struct space *space, pid_t pid,
@@ -228,6 +212,8 @@ static int take_snapshot(struct snapshot *snapshot)
 {
 	int err;
 
+	if (snapshot->symbolizer->restored.any) /* its processes are not those of this machine */
+		return -ESRCH;
 	snapshot->begun_ns = clock_now();
 	err = proc_each_mapping(snapshot->pid, snapshot_mapping, snapshot);
 	return !err && !snapshot->any ? -ESRCH : err;
@@ -252,7 +238,7 @@ int symbolizer_refresh(struct symbolizer *s, pid_t pid)
 	int err = take_snapshot(&snapshot);
 
 	if (!err)
-		err = count_refused(s, processes_get(&s->processes, pid, &p));
+		err = state_count_refused(s, processes_get(&s->processes, pid, &p));
 	if (err) {
 		space_fini(&snapshot.space);
 		return err;
@@ -278,7 +264,7 @@ int symbolizer_add_process(struct symbolizer *s, pid_t pid)
 int symbolizer_map(struct symbolizer *s, pid_t pid, const struct proc_mapping *m)
 {
 	struct process *p;
-	int err = count_refused(s, processes_get(&s->processes, pid, &p));
+	int err = state_count_refused(s, processes_get(&s->processes, pid, &p));
 	uint64_t before = s->changes;
 	struct proc_mapping mapping = *m;
 
@@ -298,9 +284,28 @@ int symbolizer_map(struct symbolizer *s, pid_t pid, const struct proc_mapping *m
 
 /* ---- the life of a process ---- */
 
+/* The number, or the process, is that of another program from now on. Children may still ask for
+ * names of the code that they have in common with the old one, and not for those of the new. */
+static void forget(struct symbolizer *s, pid_t pid)
+{
+	const struct process *p = processes_find(&s->processes, pid);
+
+	if (p && p->perfmap)
+		perfmap_end(p->perfmap);
+	processes_remove(&s->processes, pid);
+}
+
 void symbolizer_exec(struct symbolizer *s, pid_t pid)
 {
-	processes_remove(&s->processes, pid);
+	forget(s, pid);
+}
+
+static struct perfmap *inherit_perfmap(struct symbolizer *s, pid_t child, struct perfmap *parent)
+{
+	if (!parent)
+		return NULL;
+	return s->restored.any ? perfmap_restored(&s->perfmaps, parent)
+			       : perfmap_new(child, &s->perfmaps, parent);
 }
 
 int symbolizer_fork(struct symbolizer *s, pid_t parent, pid_t child)
@@ -312,14 +317,18 @@ int symbolizer_fork(struct symbolizer *s, pid_t parent, pid_t child)
 	if (parent == child)
 		return 0;
 	/* Whoever had the child's number before is gone, even when the parent is not known. */
-	processes_remove(&s->processes, child);
+	forget(s, child);
 	from = processes_find(&s->processes, parent);
 	if (!from)
 		return -ESRCH;
-	err = count_refused(s, processes_insert(&s->processes, child, &to));
+	err = state_count_refused(s, processes_insert(&s->processes, child, &to));
 	if (err)
 		return err;
-	err = space_copy(&to->space, &from->space);
+	if (!processes_hold(&s->processes, to, from->held))
+		err = -ENOSPC;
+	s->losses.mappings += err == -ENOSPC;
+	if (!err)
+		err = space_copy(&to->space, &from->space);
 	if (err) {
 		processes_remove(&s->processes, child);
 		return err;
@@ -327,8 +336,7 @@ int symbolizer_fork(struct symbolizer *s, pid_t parent, pid_t child)
 	to->complete = from->complete;
 	s->changes++; /* there is one more to be told of */
 	to->changed = from->changed;
-	if (from->perfmap)
-		to->perfmap = perfmap_new(child, &s->jit_room, &s->moment, from->perfmap);
+	to->perfmap = inherit_perfmap(s, child, from->perfmap);
 	return 0;
 }
 
@@ -387,7 +395,7 @@ size_t symbolizer_unchanged(struct symbolizer *s, pid_t pid, uint64_t since_ns,
 
 void symbolizer_advance(struct symbolizer *s)
 {
-	s->moment++;
+	s->perfmaps.moment++;
 }
 
 uint64_t symbolizer_serial(struct symbolizer *s, pid_t pid)

@@ -130,8 +130,8 @@ size_t symbolizer_unchanged(struct symbolizer *s, pid_t pid, uint64_t since_ns,
 			    const uint64_t *words, size_t count);
 
 /* Time has gone by: what processes write down about their code (perf maps) may have grown, and is
- * looked at again when it is asked for. To be called before the first event that is younger than the
- * last call. */
+ * looked at again when it is asked for. To be called before the first event that is younger than
+ * the last call. */
 void symbolizer_advance(struct symbolizer *s);
 
 /* Changes whenever the answers for the process may: with what it has mapped, or when its number has
