@@ -100,7 +100,7 @@ schema_of() {
 	fi
 }
 
-echo "1..$((count + checks + schemas))"
+echo "1..$((count + checks + schemas + 1))"
 for name in $cases; do
 	compare "$name"
 	verdict $? "$name"
@@ -128,4 +128,6 @@ for name in $cases; do
 		;;
 	esac
 done
+python3 "$here/check_readme.py" "$here/../../README.md" "$here" >"$work/why" 2>&1
+verdict $? "what the README shows"
 exit $failed
