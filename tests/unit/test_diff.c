@@ -126,8 +126,7 @@ static uint64_t apart(const struct diff_row *row, bool live)
 /* What is to come behind what. */
 static bool is_behind(const struct diff_row *row, const struct diff_row *last)
 {
-	const struct diff_site *x = last->after ? last->after : last->before;
-	const struct diff_site *y = row->after ? row->after : row->before;
+	const struct diff_site *x = last->site, *y = row->site;
 
 	if (x->pooled != y->pooled)
 		return y->pooled;
@@ -159,7 +158,7 @@ static void check(const struct diff_side *before, const struct diff_side *after)
 	struct diff_row *rows = diff_rows(before, after, &count, &same);
 
 	for (size_t i = 0; i < count; i++) {
-		const char *path = rows[i].after ? rows[i].after->path : rows[i].before->path;
+		const char *path = rows[i].site->path;
 
 		assert_ptr_equal(rows[i].before, find(before, path));
 		assert_ptr_equal(rows[i].after, find(after, path));

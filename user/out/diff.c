@@ -221,11 +221,6 @@ const char *diff_change_name(enum diff_change change)
 	return names[change];
 }
 
-static const struct diff_site *either(const struct diff_row *row)
-{
-	return row->after ? row->after : row->before;
-}
-
 static uint64_t distance(uint64_t a, uint64_t b)
 {
 	return a > b ? a - b : b - a;
@@ -241,7 +236,7 @@ static int compare_rows(const void *left, const void *right)
 	const struct diff_row *x = left, *y = right;
 	const struct diff_figures *xb = figures(x->before), *xa = figures(x->after);
 	const struct diff_figures *yb = figures(y->before), *ya = figures(y->after);
-	int order = (int)either(x)->pooled - (int)either(y)->pooled;
+	int order = (int)x->site->pooled - (int)y->site->pooled;
 
 	order = order ? order
 		      : compare_numbers(distance(ya->live.bytes, yb->live.bytes),
@@ -249,7 +244,7 @@ static int compare_rows(const void *left, const void *right)
 	order = order ? order
 		      : compare_numbers(distance(ya->allocated.bytes, yb->allocated.bytes),
 					distance(xa->allocated.bytes, xb->allocated.bytes));
-	return order ? order : strcmp(either(x)->path, either(y)->path);
+	return order ? order : strcmp(x->site->path, y->site->path);
 }
 
 /* The next path of both, by name. */
@@ -269,6 +264,7 @@ static struct diff_row next_row(const struct diff_side *before, const struct dif
 		row.before = &before->sites[(*i)++];
 	if (order >= 0)
 		row.after = &after->sites[(*k)++];
+	row.site = row.after ? row.after : row.before;
 	return row;
 }
 

@@ -46,6 +46,7 @@ void diff_side_fini(struct diff_side *side);
 
 /* How a call site has changed; the side on which it is not has NULL. */
 struct diff_row {
+	const struct diff_site *site; /* of either side, the one after if it is there: its names */
 	const struct diff_site *before, *after;
 };
 

@@ -49,7 +49,7 @@ static json_t *names(const char *path)
 
 static void write_row(struct sink *s, const struct diff_row *row)
 {
-	const struct diff_site *site = row->after ? row->after : row->before;
+	const struct diff_site *site = row->site;
 	json_t *o = json_object();
 
 	json_object_set_new(o, "type", json_string("change"));

@@ -145,7 +145,6 @@ static void write_path(struct sink *s, const struct diff_site *site)
 
 static void write_row(struct sink *s, const struct diff_row *row)
 {
-	const struct diff_site *site = row->after ? row->after : row->before;
 	const struct diff_figures *b = row->before ? &row->before->figures : &none;
 	const struct diff_figures *a = row->after ? &row->after->figures : &none;
 	char cells[7][HUMAN_TEXT];
@@ -157,8 +156,8 @@ static void write_row(struct sink *s, const struct diff_row *row)
 		size_change(cells[2], b->allocated.bytes, a->allocated.bytes),
 		count_change(cells[3], b->allocated.blocks, a->allocated.blocks),
 		size_change(cells[4], b->at_peak.bytes, a->at_peak.bytes), mean_text(cells[5], b),
-		mean_text(cells[6], a), site->place);
-	write_path(s, site);
+		mean_text(cells[6], a), row->site->place);
+	write_path(s, row->site);
 }
 
 /* Rows of malloc's kin, or of pools, up to `end`. */
@@ -181,7 +180,7 @@ static size_t count_own(const struct diff_row *rows, size_t count)
 {
 	size_t own = 0;
 
-	while (own < count && !(rows[own].after ? rows[own].after : rows[own].before)->pooled)
+	while (own < count && !rows[own].site->pooled)
 		own++;
 	return own;
 }
