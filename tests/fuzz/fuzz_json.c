@@ -3,15 +3,18 @@
  * Names of traced processes on their way out. An input is a byte of settings and then names, each
  * up to a zero: two pools', a command's, a function's, a file's, a module's. They go through the
  * quoting of text and through whole runs of the sinks. Text must be printable UTF-8 and nothing
- * else, JSON one valid object a line, CSV rows of one length; none may lose a call.
+ * else, JSON one valid object a line, CSV rows of one length, a profile what its format says; none
+ * may lose a call.
  */
 #include "fuzz.h"
 
 #include <jansson.h>
+#include <zlib.h>
 
 #include "core/log.h"
 #include "out/json.h"
 #include "out/sink.h"
+#include "profile.pb-c.h"
 #include "sym/symbolizer.h"
 
 #define LONGEST 5000 /* bytes of a name: longer than any path */
@@ -252,16 +255,18 @@ static char *written(const struct sink_ops *ops, const struct names *n, uint8_t 
 		     size_t *length)
 {
 	static const char *const functions[] = {"malloc"};
+	struct heap heap;
 	const struct run_info info = {.version = "0",
 				      .kernel = n->module,
 				      .functions = functions,
 				      .function_count = 1,
 				      .traced = 1,
 				      .live_known = true,
-				      .stacks = settings & 16};
+				      .stacks = settings & 16,
+				      .columns = settings,
+				      .heap = &heap};
 	char *text = NULL;
 	FILE *out = open_memstream(&text, length);
-	struct heap heap;
 	struct sink sink;
 
 	if (!out || heap_init(&heap) || sink_init(&sink, ops, &info, out))
@@ -284,7 +289,7 @@ static json_int_t calls_of(json_t *summary)
 	return calls;
 }
 
-static void check_json(const char *text, size_t length)
+static void check_json(const char *text, size_t length, size_t least, size_t most)
 {
 	const char *end = text + length, *newline;
 	json_t *line = NULL;
@@ -298,9 +303,26 @@ static void check_json(const char *text, size_t length)
 		fuzz_check(json_is_object(line), "every line is one object");
 		fuzz_check(json_is_string(json_object_get(line, "type")), "that says what it is");
 	}
-	fuzz_check(lines == 7, "a start, two pools, two chunks, a finding and a summary");
+	fuzz_check(lines >= least && lines <= most, "nothing is lost, and nothing is added");
 	fuzz_check(calls_of(line) == 2, "both chunks are in the summary");
 	json_decref(line);
+}
+
+/* Frames and a number. */
+static void check_folded(const char *text, size_t length)
+{
+	const char *end = text + length, *newline, *number;
+
+	check_text(text, length);
+	for (; text < end; text = newline + 1) {
+		newline = memchr(text, '\n', (size_t)(end - text));
+		number = memrchr(text, ' ', (size_t)(newline - text));
+		fuzz_check(number && number > text &&
+				   strspn(number + 1, "0123456789") ==
+					   (size_t)(newline - number - 1),
+			   "a line ends with a number");
+		fuzz_check(*text != ';' && number[-1] != ';', "no frame is empty at an end");
+	}
 }
 
 /* A row a call behind the header, as RFC 4180 has them. */
@@ -340,14 +362,74 @@ static void check_chrome(const char *text, size_t length)
 	json_decref(trace);
 }
 
-static void check_sink(const struct sink_ops *ops, const struct names *n, uint8_t settings,
-		       void (*check)(const char *text, size_t length))
+/* CSV of another length is text but for the ends of its lines. */
+static void check_csv_text(const char *text, size_t length)
 {
-	size_t length;
-	char *text = written(ops, n, settings, &length);
+	char *lines = strndup(text, length);
 
-	check(text, length);
-	free(text);
+	if (!lines)
+		abort();
+	for (char *c = lines; (c = strstr(c, "\r\n")); c++)
+		*c = ' ';
+	check_text(lines, length);
+	free(lines);
+}
+
+/* A start, two pools, two chunks, a finding and a summary. */
+static void check_trace_lines(const char *text, size_t length)
+{
+	check_json(text, length, 7, 7);
+}
+
+/* A start, the sums, a call site in each pool, which may be of one name, and a summary. */
+static void check_heap_lines(const char *text, size_t length)
+{
+	check_json(text, length, 4, 5);
+}
+
+static void check_pprof(const char *text, size_t length)
+{
+	static uint8_t plain[1 << 20];
+	z_stream z = {.next_in = (uint8_t *)text,
+		      .avail_in = (unsigned int)length,
+		      .next_out = plain,
+		      .avail_out = sizeof(plain)};
+	Pprof__Profile *profile;
+
+	fuzz_check(inflateInit2(&z, 15 + 16) == Z_OK && inflate(&z, Z_FINISH) == Z_STREAM_END,
+		   "a profile is one gzip file");
+	profile = pprof__profile__unpack(NULL, z.total_out, plain);
+	inflateEnd(&z);
+	fuzz_check(profile, "that is a profile");
+	for (size_t i = 0; i < profile->n_string_table; i++)
+		fuzz_check(is_printable(profile->string_table[i], strlen(profile->string_table[i])),
+			   "its texts are printable");
+	fuzz_check(profile->n_sample == 1 || profile->n_sample == 2, "a call site in each pool");
+	for (size_t i = 0; i < profile->n_sample; i++)
+		fuzz_check(profile->sample[i]->n_location_id, "that is somewhere");
+	pprof__profile__free_unpacked(profile, NULL);
+}
+
+static void check_sinks(const struct names *n, uint8_t settings)
+{
+	static const struct {
+		const struct sink_ops *ops;
+		void (*check)(const char *text, size_t length);
+	} sinks[] = {
+		{&json_trace_sink, check_trace_lines}, {&text_trace_sink, check_text},
+		{&csv_trace_sink, check_csv},          {&chrome_trace_sink, check_chrome},
+		{&text_leaks_sink, check_text},        {&json_leaks_sink, check_heap_lines},
+		{&folded_leaks_sink, check_folded},    {&csv_leaks_sink, check_csv_text},
+		{&pprof_leaks_sink, check_pprof},
+	};
+
+	for (size_t i = 0; i < sizeof(sinks) / sizeof(sinks[0]); i++) {
+		size_t length;
+		char *text = written(sinks[i].ops, n, settings, &length);
+
+		sinks[i].check(text, length);
+		free(text);
+	}
 }
 
 static void check_names(const struct names *n, uint8_t settings, uint8_t room)
@@ -360,10 +442,7 @@ static void check_names(const struct names *n, uint8_t settings, uint8_t room)
 		check_json_text(all[i]);
 	}
 	set_frames(n, settings);
-	check_sink(&json_trace_sink, n, settings, check_json);
-	check_sink(&text_trace_sink, n, settings, check_text);
-	check_sink(&csv_trace_sink, n, settings, check_csv);
-	check_sink(&chrome_trace_sink, n, settings, check_chrome);
+	check_sinks(n, settings);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -21,11 +21,13 @@
 #define NAME_LEN 4096
 #define DEEPEST  4096 /* frames; inlined ones are many more than there are words */
 
-/* A semicolon divides frames. */
+/* A semicolon divides frames, and none is empty. */
 static void write_name(FILE *out, const char *name, bool quoted)
 {
 	char shown[NAME_LEN];
 
+	if (!*name)
+		name = "??";
 	if (quoted)
 		log_quote(shown, sizeof(shown), name);
 	else
@@ -65,10 +67,8 @@ void folded_path_write(FILE *out, const struct tree *t, uint32_t node, bool quot
 	}
 }
 
-static void write_pool(FILE *out, const char *pool)
+void folded_pool_write(FILE *out, const char *pool)
 {
-	if (!pool)
-		return;
 	fputs("[pool ", out);
 	write_name(out, pool, true);
 	fputs("];", out);
@@ -89,7 +89,8 @@ static void report(struct sink *s, const struct report *r)
 
 		if (!value)
 			continue;
-		write_pool(s->out, rows[i].pool);
+		if (rows[i].pool)
+			folded_pool_write(s->out, rows[i].pool);
 		folded_path_write(s->out, &all->tree, rows[i].place->node, true);
 		fprintf(s->out, " %" PRIu64 "\n", value);
 	}

@@ -12,7 +12,7 @@
 #define NAME_LEN 4096 /* the longest in ELF files that anyone still loads */
 
 /* Shorter than that nothing is made: it would name nothing any more. */
-#define LEAST_FILE     12
+#define LEAST_FILE     14
 #define LEAST_FUNCTION 12
 
 /* The parts of a place: FUNCTION MIDDLE FILE END. */

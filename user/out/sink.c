@@ -41,6 +41,8 @@ static const struct sink_ops *const sinks[] = {
 	&text_sizes_sink,
 	&json_sizes_sink,
 	&csv_sizes_sink,
+	&text_diff_sink,
+	&json_diff_sink,
 };
 
 #define NR_SINKS (sizeof(sinks) / sizeof(sinks[0]))

@@ -125,6 +125,7 @@ extern const struct sink_ops text_peak_sink, json_peak_sink, csv_peak_sink, fold
 extern const struct sink_ops pprof_leaks_sink, pprof_hot_sink, pprof_temporary_sink;
 extern const struct sink_ops pprof_peak_sink;
 extern const struct sink_ops text_sizes_sink, json_sizes_sink, csv_sizes_sink;
+extern const struct sink_ops text_diff_sink, json_diff_sink;
 
 /* The sink of a command in a format, or NULL. Which formats a command has, as "text, json"; lives
  * until the next call. */
