@@ -395,6 +395,28 @@ static void test_flush(void **state)
 	recording_close(NULL);
 }
 
+/* Where nothing can be written, nothing is, and nobody fails for it but the stream. */
+static void test_full_disk(void **state)
+{
+	FILE *full = fopen("/dev/full", "wb");
+	struct record start = {
+		.kind = RECORD_START,
+		.start = {.version = "", .kernel = "", .command = "", .only_pool = ""}};
+	struct writer *w;
+
+	(void)state;
+	assert_non_null(full);
+	setvbuf(full, NULL, _IONBF, 0);
+	w = writer_new(full);
+	assert_non_null(w);
+	assert_int_equal(writer_put(w, &start), 0);
+	assert_int_equal(writer_finish(w), 0);
+	assert_true(ferror(full));
+	assert_int_equal(writer_bytes(w), 0);
+	writer_free(w);
+	fclose(full);
+}
+
 /* No record at all is a recording, too. */
 static void test_nothing(void **state)
 {
@@ -421,6 +443,7 @@ int main(void)
 		cmocka_unit_test(test_small),     cmocka_unit_test(test_books),
 		cmocka_unit_test(test_long_text), cmocka_unit_test(test_no_records),
 		cmocka_unit_test(test_flush),     cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_full_disk),
 	};
 
 	return cmocka_run_group_tests_name("recording", tests, NULL, NULL);

@@ -6,7 +6,7 @@
  *	| beginning, 20 B | frame    | frame    |     | index     | trailer |
  *	+-----------------+----------+----------+- … -+-----------+---------+
  *
- *	beginning   "\x89" "alltrc\n" | u32 version | u64 sum of those 12 bytes
+ *	beginning   "\x89alltrc\n" | u32 version | u64 sum of those 12 bytes
  *	frame       u32 type | u32 raw | u32 packed | u64 sum of the packed bytes
  *	            | u64 sum of those 20 bytes | `packed` bytes, which become `raw`
  *	index       a frame of another type, once, the last one
@@ -75,16 +75,15 @@
 
 #include <stdint.h>
 
-#define FORMAT_VERSION 1
+#define FORMAT_VERSION 1U
 
-#define FORMAT_MAGIC \
-	"\x89"       \
-	"alltrc\n"
-#define FORMAT_END        "alltrend"
-#define FORMAT_MAGIC_SIZE 8
-#define FORMAT_BEGINNING  20 /* bytes, as drawn */
-#define FORMAT_HEAD       28
-#define FORMAT_TRAILER    24
+/* The first eight bytes, and the first of the trailer, as numbers. */
+#define FORMAT_MAGIC 0x0a6372746c6c6189ULL
+#define FORMAT_END   0x646e6572746c6c61ULL
+
+#define FORMAT_BEGINNING 20 /* bytes, as drawn */
+#define FORMAT_HEAD      28
+#define FORMAT_TRAILER   24
 
 enum format_type { FORMAT_RECORDS = 1, FORMAT_INDEX };
 
