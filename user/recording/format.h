@@ -25,9 +25,10 @@
  *
  * A call is a line of a table, and its fields lie in different columns: numbers of one kind follow
  * one another, and zstd, which is made to begin anew at each column, takes each by its own
- * statistics. Numbers are of variable length, 7 bits a byte, the low ones first; the 8th says that
- * more follow. "Signed" ones have their sign in bit 0. Of the numbers that are close to random,
- *gaps of time and latencies, the first bytes are one column, and what follows them is another.
+ * statistics. Numbers are of variable length, 7 bits a byte, the low ones first; the 8th bit says
+ * that more follow. "Signed" ones have their sign in bit 0. Of gaps of time and latencies, which
+ * are close to random, the first bytes are one column, and what follows them is another: that saves
+ * a tenth of the file.
  *
  * Column SHAPES has a number for each record, in the order in which they came, and tells where the
  * rest of it is:
@@ -64,8 +65,8 @@
  *	offset, less the one before | 0: nothing but calls, 1: others, too | calls
  *	| signed: first ts_ns, less the one before | last ts_ns less first
  *
- * An entry tells of all frames from its offset to that of the next one. There are INDEX_MAX at
- *most: when there would be more, each two that are neighbours become one.
+ * An entry tells of all frames from its offset to that of the next one. There are INDEX_MAX of
+ * them at most: when there would be more, each two that are neighbours become one.
  *
  * What may change. Another version is refused, so anything may change with it. Within a version
  * there are no unknown kinds, types or flags: they are damage.
