@@ -6,9 +6,10 @@
  *
  * The events are made up after what programs do: loops of some calls of malloc and free from a few
  * hundred stacks, whose sizes mostly depend on the stack alone; blocks that are soon freed and come
- * again by size, last out first in; gaps and latencies that scatter over two powers of ten. One
- *line on standard output: "events N stacks N threads N bytes_per_event B write_ns NS read_ns NS",
- *the times of the fastest of five rounds, in processor time.
+ * again by size, last out first in; gaps and latencies that scatter over two powers of ten.
+ *
+ * One line on standard output: "events N stacks N threads N bytes_per_event B write_ns NS
+ * read_ns NS": processor time, of the fastest of five rounds.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 
+#include "recording/format.h"
+
 static const char *longest_text(void)
 {
 	static char text[RECORD_MAX_TEXT];
@@ -395,6 +397,40 @@ static void test_flush(void **state)
 	recording_close(NULL);
 }
 
+/* Takes all bytes but those of the second time. */
+static ssize_t write_but_once(void *cookie, const char *bytes, size_t size)
+{
+	unsigned int *times = cookie;
+
+	(void)bytes;
+	return ++*times == 2 ? 0 : (ssize_t)size;
+}
+
+/* Behind what could not be written nothing is, and nobody fails for it but the stream. */
+static void test_full_disk(void **state)
+{
+	struct record start = {
+		.kind = RECORD_START,
+		.start = {.version = "", .kernel = "", .command = "", .only_pool = ""}};
+	unsigned int times = 0;
+	FILE *full = fopencookie(&times, "wb", (cookie_io_functions_t){.write = write_but_once});
+	struct writer *w;
+
+	(void)state;
+	assert_non_null(full);
+	setvbuf(full, NULL, _IONBF, 0);
+	w = writer_new(full);
+	assert_non_null(w);
+	assert_int_equal(writer_bytes(w), FORMAT_BEGINNING);
+	assert_int_equal(writer_put(w, &start), 0);
+	assert_int_equal(writer_finish(w), 0);
+	assert_true(ferror(full));
+	assert_int_equal(writer_bytes(w), FORMAT_BEGINNING);
+	assert_int_equal(times, 2);
+	writer_free(w);
+	fclose(full);
+}
+
 /* No record at all is a recording, too. */
 static void test_nothing(void **state)
 {
@@ -421,6 +457,7 @@ int main(void)
 		cmocka_unit_test(test_small),     cmocka_unit_test(test_books),
 		cmocka_unit_test(test_long_text), cmocka_unit_test(test_no_records),
 		cmocka_unit_test(test_flush),     cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_full_disk),
 	};
 
 	return cmocka_run_group_tests_name("recording", tests, NULL, NULL);

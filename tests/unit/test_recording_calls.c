@@ -8,6 +8,7 @@
 
 #include "core/stack.h"
 #include "recording/format.h"
+#include "recording/frame.h"
 
 /* `count` records from that seed, a frame closed behind each `frame` of them. */
 static void check_stream(uint64_t seed, unsigned int count, unsigned int frame)
@@ -96,10 +97,25 @@ static void check_many(unsigned int count, void (*change)(struct event *e, unsig
 	file_free(&f);
 }
 
-static void change_nothing(struct event *e, unsigned int n)
+/* As few bytes as a call can have. */
+static void change_size(struct event *e, unsigned int n)
 {
-	(void)e;
 	(void)n;
+	e->size = e->addr = 0;
+}
+
+/* As few bytes as a shape can have. */
+static void change_shape(struct event *e, unsigned int n)
+{
+	e->size = e->addr = 0;
+	e->frames = 0;
+	e->function = n % 64;
+	e->failed = n & 1 << 6;
+	e->measured = n & 1 << 7;
+	e->otel = n & 1 << 8;
+	e->old_unsampled = n & 1 << 9;
+	e->new_unsampled = n & 1 << 10;
+	e->why = (enum event_why)(n >> 11);
 }
 
 static void change_caller(struct event *e, unsigned int n)
@@ -119,11 +135,41 @@ static void change_addresses(struct event *e, unsigned int n)
 	e->addr = 0x7f0000000000 + 16ULL * (n / 2);
 }
 
+static uint64_t sum_with(uint64_t sum, uint64_t word)
+{
+	sum = (sum ^ word) * 0x9e3779b97f4a7c15ULL;
+	return sum ^ sum >> 32;
+}
+
+/* Stacks of other words and the same sum (frame.c): the last word makes up for the one before. */
+static void change_words(struct event *e, unsigned int n)
+{
+	uint64_t sum = sum_with(0x452821e638d01377ULL ^ 24, e->stack[0]);
+
+	e->frames = 3;
+	e->stack[1] = 0x402000 + n % 2;
+	e->stack[2] = 0x403000;
+	if (n % 2)
+		e->stack[2] ^= sum_with(sum, 0x402000) ^ sum_with(sum, 0x402001);
+}
+
+static void test_same_sum(void **state)
+{
+	struct event a = plain(0), b = plain(0);
+
+	(void)state;
+	change_words(&a, 0);
+	change_words(&b, 1);
+	assert_int_equal(frame_sum(a.stack, 24), frame_sum(b.stack, 24));
+	check_many(20, change_words);
+}
+
 /* The counts at which a frame is closed before its bytes are full. */
 static void test_counts(void **state)
 {
 	(void)state;
-	check_many(FORMAT_MAX_CALLS + 10, change_nothing);
+	check_many(FORMAT_MAX_CALLS + 10, change_size);
+	check_many(FORMAT_MAX_SHAPES + 10, change_shape);
 	check_many(FORMAT_MAX_SHAPES + 10, change_caller);
 	check_many(FORMAT_MAX_THREADS + 10, change_thread);
 	check_many(FORMAT_MAX_CALLS + 10, change_addresses);
@@ -303,10 +349,10 @@ static void test_no_functions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_streams),      cmocka_unit_test(test_long_stream),
-		cmocka_unit_test(test_counts),       cmocka_unit_test(test_many_stacks),
-		cmocka_unit_test(test_stack_again),  cmocka_unit_test(test_no_events),
-		cmocka_unit_test(test_no_functions),
+		cmocka_unit_test(test_streams),   cmocka_unit_test(test_long_stream),
+		cmocka_unit_test(test_counts),    cmocka_unit_test(test_many_stacks),
+		cmocka_unit_test(test_same_sum),  cmocka_unit_test(test_stack_again),
+		cmocka_unit_test(test_no_events), cmocka_unit_test(test_no_functions),
 	};
 
 	return cmocka_run_group_tests_name("recording_calls", tests, NULL, NULL);

@@ -140,7 +140,7 @@ static void test_changed(void **state)
 		assert_non_null(copy);
 		memcpy(copy, s.f.bytes, s.f.size);
 		copy[at] = (char)(copy[at] ^ flips[i % sizeof(flips)]);
-		if (at < FORMAT_MAGIC_SIZE)
+		if (at < 8)
 			expect_none(copy, s.f.size, -EINVAL, "is no recording of alloctrace");
 		else if (at < FORMAT_BEGINNING)
 			expect_none(copy, s.f.size, -EINVAL, "is damaged in its first bytes");
@@ -196,7 +196,7 @@ static void test_garbage(void **state)
 			bytes[k] = (char)stream_random(&stream);
 		expect_none(bytes, 1 + 5 * i, -EINVAL, "is no recording of alloctrace");
 	}
-	memcpy(bytes, FORMAT_MAGIC, FORMAT_MAGIC_SIZE);
+	bytes_set_word((unsigned char *)bytes, FORMAT_MAGIC);
 	expect_none(bytes, sizeof(bytes), -EINVAL, "is damaged in its first bytes");
 	expect_none("{\"type\":\"start\"}\n", 17, -EINVAL, "is no recording of alloctrace");
 }

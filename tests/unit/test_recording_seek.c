@@ -26,7 +26,7 @@ static void make(struct file *f)
 	file_start(f);
 	for (unsigned int i = 0; i < FRAMES; i++) {
 		for (unsigned int k = 0; k < CALLS; k++) {
-			e.ts_ns = 1000 * i + 100 * ((k * 7) % CALLS); /* not in their order */
+			e.ts_ns = 1000 * i + 100 * ((k * 7 + 3) % CALLS); /* not in their order */
 			file_put_event(f, RECORD_EVENT, &e);
 		}
 		if (has_others(i))
@@ -49,7 +49,7 @@ static void expect_rest(struct reading *in, unsigned int first, uint64_t from_ns
 		for (unsigned int k = 0; k < CALLS; k++) {
 			const struct event *e = reading_expect(in, RECORD_EVENT)->event;
 
-			assert_int_equal(e->ts_ns, 1000 * i + 100 * ((k * 7) % CALLS));
+			assert_int_equal(e->ts_ns, 1000 * i + 100 * ((k * 7 + 3) % CALLS));
 		}
 		if (has_others(i))
 			reading_expect(in, RECORD_MISSED);
@@ -122,16 +122,43 @@ static void test_later(void **state)
 	assert_int_equal(recording_seek(in.r, 55000, 55000), 0);
 	for (unsigned int i = 3; i < CALLS; i++)
 		assert_int_equal(reading_expect(&in, RECORD_EVENT)->event->ts_ns,
-				 100 * ((i * 7) % CALLS));
+				 100 * ((i * 7 + 3) % CALLS));
 	reading_expect(&in, RECORD_MISSED);
 	reading_expect(&in, RECORD_EVENT);
 	assert_int_equal(recording_seek(in.r, 77000, 88000), 0);
 	for (unsigned int i = 1; i < CALLS; i++)
 		reading_expect(&in, RECORD_EVENT);
 	reading_expect(&in, RECORD_MISSED);
-	expect_rest(&in, 11, 77000, 88000);
+	reading_expect(&in, RECORD_EVENT);
+	assert_int_equal(recording_seek(in.r, 0, UINT64_MAX), 0);
+	for (unsigned int i = 1; i < CALLS; i++)
+		reading_expect(&in, RECORD_EVENT);
+	reading_expect(&in, RECORD_MISSED);
+	expect_rest(&in, 21, 0, UINT64_MAX);
 	reading_end(&in, READER_WHOLE);
 	assert_int_equal(recording_seek(in.r, 0, 0), 0);
+	reading_end(&in, READER_WHOLE);
+	reading_close(&in);
+	file_free(&f);
+}
+
+/* In the midst of a frame, and the next one is wanted. */
+static void test_nothing_skipped(void **state)
+{
+	struct reading in;
+	struct file f;
+
+	(void)state;
+	make(&f);
+	file_finish(&f);
+	reading_begin(&in, f.bytes, f.size);
+	reading_start(&in);
+	reading_expect(&in, RECORD_EVENT);
+	assert_int_equal(recording_seek(in.r, 0, UINT64_MAX), 0);
+	for (unsigned int i = 1; i < CALLS; i++)
+		reading_expect(&in, RECORD_EVENT);
+	reading_expect(&in, RECORD_MISSED);
+	expect_rest(&in, 1, 0, UINT64_MAX);
 	reading_end(&in, READER_WHOLE);
 	reading_close(&in);
 	file_free(&f);
@@ -200,26 +227,33 @@ static struct index_entry frame_of(uint64_t n)
 				    .first_ns = 10 * n,
 				    .last_ns = 10 * n + 9,
 				    .calls = n % 5 ? 1 : 0,
-				    .others = n % 50000 == 0};
+				    .others = n % 50001 == 7};
 }
 
 /* Every frame is told of by the entry that it lies in; entries are of equal length but the last. */
 static void check_entries(const struct index *x, uint64_t frames)
 {
-	uint64_t calls = 0;
+	uint64_t calls = 0, length = 0, in_entry = 0;
 	size_t at = 0;
 
 	assert_in_range(x->count, frames < INDEX_MAX ? frames : INDEX_MAX / 2, INDEX_MAX);
 	for (uint64_t n = 0; n < frames; n++) {
 		struct index_entry frame = frame_of(n);
 
-		while (at + 1 < x->count && x->entries[at + 1].offset <= frame.offset)
+		if (at + 1 < x->count && x->entries[at + 1].offset == frame.offset) {
+			assert_true(!at || in_entry == length);
+			length = in_entry;
+			in_entry = 0;
 			at++;
+		}
+		in_entry++;
 		calls += frame.calls;
 		assert_true(!frame.others || x->entries[at].others);
 		assert_true(!frame.calls || (x->entries[at].first_ns <= frame.first_ns &&
 					     x->entries[at].last_ns >= frame.last_ns));
 	}
+	assert_int_equal(at, x->count - 1);
+	assert_true(!at || in_entry <= length);
 	assert_int_equal(index_calls(x), calls);
 }
 
@@ -280,9 +314,13 @@ static void test_index(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_seek),  cmocka_unit_test(test_is_not_read),
-		cmocka_unit_test(test_later), cmocka_unit_test(test_no_index),
-		cmocka_unit_test(test_base),  cmocka_unit_test(test_index),
+		cmocka_unit_test(test_seek),
+		cmocka_unit_test(test_is_not_read),
+		cmocka_unit_test(test_later),
+		cmocka_unit_test(test_no_index),
+		cmocka_unit_test(test_nothing_skipped),
+		cmocka_unit_test(test_base),
+		cmocka_unit_test(test_index),
 	};
 
 	return cmocka_run_group_tests_name("recording_seek", tests, NULL, NULL);

@@ -211,7 +211,7 @@ static void begin(struct bytes *file, struct out *o)
 	unsigned char beginning[FORMAT_BEGINNING];
 
 	*file = (struct bytes){0};
-	memcpy(beginning, FORMAT_MAGIC, FORMAT_MAGIC_SIZE);
+	bytes_set_word(beginning, FORMAT_MAGIC);
 	bytes_set_half(beginning + 8, FORMAT_VERSION);
 	bytes_set_word(beginning + 12, frame_sum(beginning, 12));
 	bytes_raw(file, beginning, sizeof(beginning));

@@ -52,7 +52,7 @@ static inline void bytes_number(struct bytes *b, uint64_t n)
 
 static inline uint64_t bytes_fold(int64_t n)
 {
-	return (uint64_t)n << 1 ^ (uint64_t)(n >> 63);
+	return (uint64_t)n << 1 ^ (n < 0 ? UINT64_MAX : 0);
 }
 
 static inline int64_t bytes_unfold(uint64_t n)

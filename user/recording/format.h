@@ -6,7 +6,7 @@
  *	| beginning, 20 B | frame    | frame    |     | index     | trailer |
  *	+-----------------+----------+----------+- … -+-----------+---------+
  *
- *	beginning   "\x89" "alltrc\n" | u32 version | u64 sum of those 12 bytes
+ *	beginning   "\x89alltrc\n" | u32 version | u64 sum of those 12 bytes
  *	frame       u32 type | u32 raw | u32 packed | u64 sum of the packed bytes
  *	            | u64 sum of those 20 bytes | `packed` bytes, which become `raw`
  *	index       a frame of another type, once, the last one
@@ -25,9 +25,10 @@
  *
  * A call is a line of a table, and its fields lie in different columns: numbers of one kind follow
  * one another, and zstd, which is made to begin anew at each column, takes each by its own
- * statistics. Numbers are of variable length, 7 bits a byte, the low ones first; the 8th says that
- * more follow. "Signed" ones have their sign in bit 0. Of the numbers that are close to random,
- *gaps of time and latencies, the first bytes are one column, and what follows them is another.
+ * statistics. Numbers are of variable length, 7 bits a byte, the low ones first; the 8th bit says
+ * that more follow. "Signed" ones have their sign in bit 0. Of gaps of time and latencies, which
+ * are close to random, the first bytes are one column, and what follows them is another: that saves
+ * a tenth of the file.
  *
  * Column SHAPES has a number for each record, in the order in which they came, and tells where the
  * rest of it is:
@@ -64,8 +65,8 @@
  *	offset, less the one before | 0: nothing but calls, 1: others, too | calls
  *	| signed: first ts_ns, less the one before | last ts_ns less first
  *
- * An entry tells of all frames from its offset to that of the next one. There are INDEX_MAX at
- *most: when there would be more, each two that are neighbours become one.
+ * An entry tells of all frames from its offset to that of the next one. There are INDEX_MAX of
+ * them at most: when there would be more, each two that are neighbours become one.
  *
  * What may change. Another version is refused, so anything may change with it. Within a version
  * there are no unknown kinds, types or flags: they are damage.
@@ -75,16 +76,15 @@
 
 #include <stdint.h>
 
-#define FORMAT_VERSION 1
+#define FORMAT_VERSION 1U
 
-#define FORMAT_MAGIC \
-	"\x89"       \
-	"alltrc\n"
-#define FORMAT_END        "alltrend"
-#define FORMAT_MAGIC_SIZE 8
-#define FORMAT_BEGINNING  20 /* bytes, as drawn */
-#define FORMAT_HEAD       28
-#define FORMAT_TRAILER    24
+/* The first eight bytes, and the first of the trailer, as numbers. */
+#define FORMAT_MAGIC 0x0a6372746c6c6189ULL
+#define FORMAT_END   0x646e6572746c6c61ULL
+
+#define FORMAT_BEGINNING 20 /* bytes, as drawn */
+#define FORMAT_HEAD      28
+#define FORMAT_TRAILER   24
 
 enum format_type { FORMAT_RECORDS = 1, FORMAT_INDEX };
 

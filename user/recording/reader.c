@@ -37,7 +37,7 @@ struct recording {
 /* 0, -EINVAL or -EPROTO; the version in any case. */
 static int judge(const unsigned char *bytes, size_t size, uint32_t *version)
 {
-	if (size < FORMAT_BEGINNING || memcmp(bytes, FORMAT_MAGIC, FORMAT_MAGIC_SIZE))
+	if (size < FORMAT_BEGINNING || bytes_get_word(bytes) != FORMAT_MAGIC)
 		return -EINVAL;
 	if (bytes_get_word(bytes + 12) != frame_sum(bytes, 12))
 		return -EINVAL;
@@ -49,8 +49,9 @@ static int judge(const unsigned char *bytes, size_t size, uint32_t *version)
 static void explain(char *why, size_t len, const unsigned char *bytes, size_t size,
 		    uint32_t version)
 {
-	size_t magic = size < FORMAT_MAGIC_SIZE ? size : FORMAT_MAGIC_SIZE;
+	unsigned char magic[8];
 
+	bytes_set_word(magic, FORMAT_MAGIC);
 	if (version > FORMAT_VERSION)
 		snprintf(why, len,
 			 "was written by a newer alloctrace (format %u; this one reads %u)",
@@ -61,7 +62,7 @@ static void explain(char *why, size_t len, const unsigned char *bytes, size_t si
 			 version, FORMAT_VERSION);
 	else if (!size)
 		snprintf(why, len, "is empty");
-	else if (memcmp(bytes, FORMAT_MAGIC, magic))
+	else if (memcmp(bytes, magic, size < sizeof(magic) ? size : sizeof(magic)))
 		snprintf(why, len, "is no recording of alloctrace");
 	else if (size < FORMAT_BEGINNING)
 		snprintf(why, len, "ends within its first bytes");
@@ -146,7 +147,7 @@ static int read_body(struct recording *r, const struct frame_head *head, const u
 
 static bool is_trailer(const unsigned char *bytes)
 {
-	return !memcmp(bytes, FORMAT_END, FORMAT_MAGIC_SIZE) &&
+	return bytes_get_word(bytes) == FORMAT_END &&
 	       bytes_get_word(bytes + 16) == frame_sum(bytes, 16);
 }
 
@@ -230,8 +231,7 @@ int recording_next(struct recording *r, struct record *record)
 
 	while (!r->ended && !got) {
 		if (!r->within) {
-			r->err = read_frame(r);
-			got = r->err;
+			got = read_frame(r);
 			continue;
 		}
 		got = in_next(&r->in, record);
@@ -240,6 +240,8 @@ int recording_next(struct recording *r, struct record *record)
 		if (!got)
 			r->within = false;
 	}
+	if (got < 0)
+		r->err = got;
 	if (got == 1 && record->kind == RECORD_EVENT)
 		r->events++;
 	return got;

@@ -29,7 +29,8 @@ void recording_close(struct recording *r); /* NULL is allowed */
 
 /*
  * The next record of a whole frame. 1; 0: there is none, and recording_end says how it ended; or
- * -ENOMEM. The record lives until the next call.
+ * -ENOMEM, and so from then on. The record lives until the next call. Where reading fails the file
+ * is at its end: ferror(in) tells.
  */
 int recording_next(struct recording *r, struct record *record);
 

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "recording/check.h"
 #include "recording/frame.h"
@@ -22,17 +21,18 @@ struct writer {
 	int err; /* what went wrong once: nothing is written any more */
 };
 
+/* Behind bytes that could not be written nothing is worth writing. */
 static void put_bytes(struct writer *w, const void *bytes, size_t size)
 {
-	fwrite(bytes, 1, size, w->file);
-	w->bytes += size;
+	if (!ferror(w->file))
+		w->bytes += fwrite(bytes, 1, size, w->file);
 }
 
 static void put_beginning(struct writer *w)
 {
 	unsigned char bytes[FORMAT_BEGINNING];
 
-	memcpy(bytes, FORMAT_MAGIC, FORMAT_MAGIC_SIZE);
+	bytes_set_word(bytes, FORMAT_MAGIC);
 	bytes_set_half(bytes + 8, FORMAT_VERSION);
 	bytes_set_word(bytes + 12, frame_sum(bytes, 12));
 	put_bytes(w, bytes, sizeof(bytes));
@@ -170,7 +170,7 @@ static void put_trailer(struct writer *w, uint64_t index_at)
 {
 	unsigned char bytes[FORMAT_TRAILER];
 
-	memcpy(bytes, FORMAT_END, FORMAT_MAGIC_SIZE);
+	bytes_set_word(bytes, FORMAT_END);
 	bytes_set_word(bytes + 8, index_at);
 	bytes_set_word(bytes + 16, frame_sum(bytes, 16));
 	put_bytes(w, bytes, sizeof(bytes));

@@ -13,10 +13,11 @@
 struct writer;
 
 /* Begins a file at `out`, which is borrowed and may be a pipe. NULL: memory is out. Errors of
- * writing are the caller's to see, by ferror(out). */
+ * writing are the caller's to see, by ferror(out); after one nothing more is written. */
 struct writer *writer_new(FILE *out);
 
-/* 0, -ENOMEM, or -EINVAL: the record is none that a reader would take. */
+/* 0; -EINVAL: the record is none that a reader would take, and nothing is written of it; or
+ * -ENOMEM, and so from then on: the file is what it was with its last frame. */
 int writer_put(struct writer *w, const struct record *r);
 
 /* Closes the frame, if there is anything in it, and hands all to the system. 0 or -ENOMEM. */
