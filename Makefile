@@ -5,6 +5,7 @@ VERSION := 0.1.0
 CLANG ?= clang
 BPFTOOL ?= bpftool
 PKG_CONFIG ?= pkg-config
+PROTOC_C ?= protoc-c
 CLANG_FORMAT ?= $(firstword $(foreach f,clang-format-14 clang-format,$(shell command -v $(f) 2>/dev/null)) clang-format)
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -70,6 +71,12 @@ LIBS := $(shell $(PKG_CONFIG) --libs libbpf libdw libelf jansson libseccomp libc
 # of its calls would cost it what it costs everybody. The sanitizers bring theirs.
 OWN_MALLOC := $(if $(SAN),,-l:libjemalloc_pic.a)
 
+# What user/out links. Profiles for pprof are among it: what protoc-c makes of profile.proto is known to pprof_file.c alone.
+OUT_LIBS := $(shell $(PKG_CONFIG) --libs jansson libprotobuf-c zlib 2>/dev/null)
+PPROF := $(BUILD)/profile.pb-c
+OUT_PPROF := $(BUILD)/obj/profile.pb-c.o
+LIBS += $(OUT_LIBS)
+
 PROGRAMS := $(BUILD)/alloctrace $(BUILD)/pool-demo
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/workloads/%,$(WORKLOAD_SRC)) \
@@ -77,7 +84,7 @@ WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/workloads/%,$(WORKLOAD_SRC)
 	$(if $(filter x86_64,$(MACHINE)),$(addprefix $(BUILD)/workloads/,libcet.so known site_probe walks $(NOBODIES)))
 
 .PHONY: all help deps demo workloads test unit unit-programs integration vm-test fuzz fuzz-programs fuzz-replay soak bench bench-frames \
-	bench-symbols bench-blocks lint fmt install clean check-build-deps
+	bench-symbols bench-blocks bench-recording lint fmt install clean check-build-deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -92,7 +99,7 @@ help: ## this list
 check-build-deps:
 	@tests/deps.sh --check build
 
-$(BUILD)/alloctrace: $(call obj,$(USER_SRC)) $(CORE_LIB)
+$(BUILD)/alloctrace: $(call obj,$(USER_SRC)) $(OUT_PPROF) $(CORE_LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS) $(OWN_MALLOC)
 
@@ -112,6 +119,23 @@ $(BUILD)/obj/%.o: %.c Makefile | check-build-deps
 # The skeleton is known to session.c alone; the layer test of lint holds everyone to it.
 $(BUILD)/obj/user/probe/session.o: override CPPFLAGS += -I$(BUILD)
 $(BUILD)/obj/user/probe/session.o: $(SKELETON)
+
+# Generated: no warnings.
+$(PPROF).c: user/out/profile.proto | check-build-deps
+	$(call say,PROTO,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(PROTOC_C) --proto_path=user/out --c_out=$(@D) $(<F)
+
+$(PPROF).h: $(PPROF).c ;
+
+$(OUT_PPROF): $(PPROF).c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -w -I$(BUILD) -c -o $@ $<
+
+PPROF_OBJS := $(addprefix $(BUILD)/,obj/user/out/pprof_file.o fuzz/obj/user/out/pprof_file.o fuzz/obj/tests/fuzz/fuzz_json.o)
+$(PPROF_OBJS): override CPPFLAGS += -I$(BUILD)
+$(PPROF_OBJS): $(PPROF).h
 
 # Taken in by the assembler, which tells nobody.
 $(BUILD)/obj/user/out/schema.o $(BUILD)/fuzz/obj/user/out/schema.o: user/out/schema.json
@@ -169,7 +193,7 @@ lint: compile_commands.json ## clang-format, clang-tidy, cppcheck, shellcheck, l
 fmt: ## format the sources
 	$(CLANG_FORMAT) -i $(C_FILES)
 
-compile_commands.json: Makefile $(SKELETON) ## for clangd and clang-tidy
+compile_commands.json: Makefile $(SKELETON) $(PPROF).h ## for clangd and clang-tidy
 	@{ echo '['; for f in $(USER_SRC) $(CORE_SRC) $(DEMO_SRC); do \
 		printf '{"directory":"%s","file":"%s","arguments":["cc","-std=gnu11","-isystem","$(BUILD)",%s"-c","%s"]},\n' \
 			'$(CURDIR)' "$$f" "$$(printf '"%s",' $(subst ",\\\",$(subst ',,$(filter-out -MMD -MP,$(CPPFLAGS)))))" "$$f"; \
@@ -182,9 +206,9 @@ export CMOCKA_MESSAGE_OUTPUT := TAP
 unit-programs: $(UNIT_TESTS) $(BUILD)/golden
 
 # The sinks alone: the symbolizer is a table.
-$(BUILD)/golden: $(wildcard tests/golden/*.c) $(call obj,$(wildcard user/out/*.c)) $(CORE_LIB)
+$(BUILD)/golden: $(wildcard tests/golden/*.c) $(call obj,$(wildcard user/out/*.c)) $(OUT_PPROF) $(CORE_LIB)
 	$(call say,TEST,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -o $@ $^ $(LDFLAGS) $(shell $(PKG_CONFIG) --libs jansson) -lm
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -o $@ $^ $(LDFLAGS) $(OUT_LIBS) -lm
 
 # What a test links beside core, its module's own source and libraries.
 $(BUILD)/unit/test_pool: user/demo/pool.c
@@ -214,9 +238,10 @@ $(BUILD)/unit/test_guard: user/guard/filter.c user/guard/privileges.c
 $(BUILD)/unit/test_guard: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
 $(BUILD)/unit/test_loader: user/probe/loader.c
 $(BUILD)/unit/test_rendered: user/out/rendered.c
-OUT_TESTS := $(addprefix $(BUILD)/unit/,test_latency test_formats test_sites test_sites_rows test_human)
-$(OUT_TESTS): $(wildcard user/out/*.c)
-$(OUT_TESTS): UNIT_LIBS = $(shell $(PKG_CONFIG) --libs jansson)
+OUT_TESTS := $(addprefix $(BUILD)/unit/,test_latency test_formats test_sites test_sites_rows test_human test_diff)
+$(OUT_TESTS): override CPPFLAGS += -I$(BUILD)
+$(OUT_TESTS): $(wildcard user/out/*.c) $(OUT_PPROF)
+$(OUT_TESTS): UNIT_LIBS = $(OUT_LIBS)
 
 $(filter $(BUILD)/unit/test_recording%,$(UNIT_TESTS)): $(wildcard user/recording/*.c)
 $(filter $(BUILD)/unit/test_recording%,$(UNIT_TESTS)): UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libzstd)
@@ -224,7 +249,7 @@ $(filter $(BUILD)/unit/test_recording%,$(UNIT_TESTS)): UNIT_LIBS = $(shell $(PKG
 $(BUILD)/unit/%: tests/unit/%.c $(CORE_LIB)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -o $@ $(filter %.c,$^) $(CORE_LIB) $(UNIT_LIBS) -lcmocka -lm -pthread
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -o $@ $(filter %.c %.o,$^) $(CORE_LIB) $(UNIT_LIBS) -lcmocka -lm -pthread
 
 # -O2 and no frame pointers: what Debian ships. -g, so that lines can be compared.
 WORKLOAD_FLAGS := -O2 -g -fomit-frame-pointer -Wall -Wextra $(PREFIX_MAP) -MMD -MP -Iuser/include
@@ -361,7 +386,7 @@ can_fuzz = $(shell echo 'int LLVMFuzzerTestOneInput(void){return 0;}' | $(1) -fs
 # Undefined behaviour ends the run, conversions of too large numbers included, which "undefined" leaves out.
 FUZZ_FLAGS := -O1 -g -std=gnu11 -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer -Wall -Wextra $(PREFIX_MAP) -MMD -MP
-FUZZ_TARGETS := event json maps elf dwarf site answer unwind jit
+FUZZ_TARGETS := event json maps elf dwarf site answer unwind jit recording
 fuzz_obj = $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(1))
 
 $(BUILD)/fuzz/obj/%.o: %.c Makefile
@@ -371,8 +396,8 @@ $(BUILD)/fuzz/obj/%.o: %.c Makefile
 
 # What a target links beside its own source.
 $(BUILD)/fuzz/fuzz_event: $(call fuzz_obj,$(CORE_SRC))
-$(BUILD)/fuzz/fuzz_json: $(call fuzz_obj,$(CORE_SRC) $(wildcard user/out/*.c))
-$(BUILD)/fuzz/fuzz_json: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs jansson)
+$(BUILD)/fuzz/fuzz_json: $(call fuzz_obj,$(CORE_SRC) $(wildcard user/out/*.c)) $(OUT_PPROF)
+$(BUILD)/fuzz/fuzz_json: FUZZ_LIBS = $(OUT_LIBS)
 $(BUILD)/fuzz/fuzz_maps: $(call fuzz_obj,user/sym/proc.c user/sym/regular.c)
 $(BUILD)/fuzz/fuzz_jit: $(call fuzz_obj,user/sym/jit.c)
 $(BUILD)/fuzz/fuzz_elf: $(call fuzz_obj,$(CORE_SRC) $(addprefix user/probe/,scan.c binary.c functions.c site.c) \
@@ -388,6 +413,9 @@ $(BUILD)/fuzz/fuzz_unwind: $(call fuzz_obj,$(UNWIND_SRC))
 $(BUILD)/fuzz/fuzz_unwind: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf)
 $(BUILD)/fuzz/fuzz_site: $(call fuzz_obj,user/probe/site.c)
 $(BUILD)/fuzz/fuzz_site: FUZZ_LIBS = -lZydis
+
+$(BUILD)/fuzz/fuzz_recording: $(call fuzz_obj,$(CORE_SRC) $(wildcard user/recording/*.c))
+$(BUILD)/fuzz/fuzz_recording: FUZZ_LIBS = $(shell $(PKG_CONFIG) --libs libzstd)
 
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o
 	$(call say,LINK,$@)
@@ -449,6 +477,14 @@ $(BUILD)/bench/blocks: tests/bench/blocks.c $(CORE_LIB) Makefile
 
 bench-blocks: $(BUILD)/bench/blocks ## memory a live block, and time an event (BLOCKS="1000000 1600000")
 	@$(BUILD)/bench/blocks $(BLOCKS)
+
+$(BUILD)/bench/recording: tests/bench/recording.c $(call obj,$(wildcard user/recording/*.c)) $(CORE_LIB) Makefile
+	$(call say,BENCH,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -o $@ $(filter %.c %.o %.a,$^) $(LDFLAGS) $(shell $(PKG_CONFIG) --libs libzstd)
+
+bench-recording: $(BUILD)/bench/recording ## what a recording takes: bytes, writing and reading, an event
+	@$(BUILD)/bench/recording $(or $(EVENTS),2000000) $(or $(THREADS),4)
 
 install: all ## install below PREFIX (default /usr/local)
 	install -D -m 0755 $(BUILD)/alloctrace $(DESTDIR)$(PREFIX)/bin/alloctrace

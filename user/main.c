@@ -66,6 +66,7 @@ static int run(struct options *o)
 		[COMMAND_LIVE] = run_live,
 		[COMMAND_SITES] = run_sites,
 		[COMMAND_REPORT] = run_report,
+		[COMMAND_DIFF] = run_diff,
 	};
 
 	if (o->help) {

@@ -3,15 +3,18 @@
  * Names of traced processes on their way out. An input is a byte of settings and then names, each
  * up to a zero: two pools', a command's, a function's, a file's, a module's. They go through the
  * quoting of text and through whole runs of the sinks. Text must be printable UTF-8 and nothing
- * else, JSON one valid object a line, CSV rows of one length; none may lose a call.
+ * else, JSON one valid object a line, CSV rows of one length, a profile what its format says; none
+ * may lose a call.
  */
 #include "fuzz.h"
 
 #include <jansson.h>
+#include <zlib.h>
 
 #include "core/log.h"
 #include "out/json.h"
 #include "out/sink.h"
+#include "profile.pb-c.h"
 #include "sym/symbolizer.h"
 
 #define LONGEST 5000 /* bytes of a name: longer than any path */
@@ -305,8 +308,25 @@ static void check_json(const char *text, size_t length, size_t least, size_t mos
 	json_decref(line);
 }
 
+/* Frames and a number. */
+static void check_folded(const char *text, size_t length)
+{
+	const char *end = text + length, *newline, *number;
+
+	check_text(text, length);
+	for (; text < end; text = newline + 1) {
+		newline = memchr(text, '\n', (size_t)(end - text));
+		number = memrchr(text, ' ', (size_t)(newline - text));
+		fuzz_check(number && number > text &&
+				   strspn(number + 1, "0123456789") ==
+					   (size_t)(newline - number - 1),
+			   "a line ends with a number");
+		fuzz_check(*text != ';' && number[-1] != ';', "no frame is empty at an end");
+	}
+}
+
 /* A row a call behind the header, as RFC 4180 has them. */
-static void check_trace_csv(const char *text, size_t length)
+static void check_csv(const char *text, size_t length)
 {
 	size_t rows = 0, fields = 0, begin = 0;
 	bool quoted = false;
@@ -328,7 +348,7 @@ static void check_trace_csv(const char *text, size_t length)
 	fuzz_check(rows == 5, "a header, two pools, two chunks");
 }
 
-static void check_trace_events(const char *text, size_t length)
+static void check_chrome(const char *text, size_t length)
 {
 	json_t *trace = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL), *event;
 	size_t i, calls = 0;
@@ -342,55 +362,74 @@ static void check_trace_events(const char *text, size_t length)
 	json_decref(trace);
 }
 
-/* Frames and a number. */
-static void check_folded(const char *text, size_t length)
+/* CSV of another length is text but for the ends of its lines. */
+static void check_csv_text(const char *text, size_t length)
 {
-	const char *end = text + length, *newline, *number;
+	char *lines = strndup(text, length);
 
-	check_text(text, length);
-	for (; text < end; text = newline + 1) {
-		newline = memchr(text, '\n', (size_t)(end - text));
-		number = memrchr(text, ' ', (size_t)(newline - text));
-		fuzz_check(number && number > text &&
-				   strspn(number + 1, "0123456789") ==
-					   (size_t)(newline - number - 1),
-			   "a line ends with a number");
-		fuzz_check(*text != ';' && number[-1] != ';', "no frame is empty at an end");
-	}
+	if (!lines)
+		abort();
+	for (char *c = lines; (c = strstr(c, "\r\n")); c++)
+		*c = ' ';
+	check_text(lines, length);
+	free(lines);
 }
 
 /* A start, two pools, two chunks, a finding and a summary. */
-static void check_trace_json(const char *text, size_t length)
+static void check_trace_lines(const char *text, size_t length)
 {
 	check_json(text, length, 7, 7);
 }
 
 /* A start, the sums, a call site in each pool, which may be of one name, and a summary. */
-static void check_heap_json(const char *text, size_t length)
+static void check_heap_lines(const char *text, size_t length)
 {
 	check_json(text, length, 4, 5);
 }
 
-/* Rows that end as RFC 4180 has it, and nothing else that is no text. */
-static void check_heap_csv(const char *text, size_t length)
+static void check_pprof(const char *text, size_t length)
 {
-	const char *end = text + length, *newline;
+	static uint8_t plain[1 << 20];
+	z_stream z = {.next_in = (uint8_t *)text,
+		      .avail_in = (unsigned int)length,
+		      .next_out = plain,
+		      .avail_out = sizeof(plain)};
+	Pprof__Profile *profile;
 
-	for (; text < end; text = newline + 1) {
-		newline = memchr(text, '\n', (size_t)(end - text));
-		fuzz_check(newline && newline > text && newline[-1] == '\r', "a row is a line");
-		fuzz_check(is_printable(text, (size_t)(newline - 1 - text)), "CSV is printable");
-	}
+	fuzz_check(inflateInit2(&z, 15 + 16) == Z_OK && inflate(&z, Z_FINISH) == Z_STREAM_END,
+		   "a profile is one gzip file");
+	profile = pprof__profile__unpack(NULL, z.total_out, plain);
+	inflateEnd(&z);
+	fuzz_check(profile, "that is a profile");
+	for (size_t i = 0; i < profile->n_string_table; i++)
+		fuzz_check(is_printable(profile->string_table[i], strlen(profile->string_table[i])),
+			   "its texts are printable");
+	fuzz_check(profile->n_sample == 1 || profile->n_sample == 2, "a call site in each pool");
+	for (size_t i = 0; i < profile->n_sample; i++)
+		fuzz_check(profile->sample[i]->n_location_id, "that is somewhere");
+	pprof__profile__free_unpacked(profile, NULL);
 }
 
-static void check_sink(const struct sink_ops *ops, const struct names *n, uint8_t settings,
-		       void (*check)(const char *text, size_t length))
+static void check_sinks(const struct names *n, uint8_t settings)
 {
-	size_t length;
-	char *text = written(ops, n, settings, &length);
+	static const struct {
+		const struct sink_ops *ops;
+		void (*check)(const char *text, size_t length);
+	} sinks[] = {
+		{&json_trace_sink, check_trace_lines}, {&text_trace_sink, check_text},
+		{&csv_trace_sink, check_csv},          {&chrome_trace_sink, check_chrome},
+		{&text_leaks_sink, check_text},        {&json_leaks_sink, check_heap_lines},
+		{&folded_leaks_sink, check_folded},    {&csv_leaks_sink, check_csv_text},
+		{&pprof_leaks_sink, check_pprof},
+	};
 
-	check(text, length);
-	free(text);
+	for (size_t i = 0; i < sizeof(sinks) / sizeof(sinks[0]); i++) {
+		size_t length;
+		char *text = written(sinks[i].ops, n, settings, &length);
+
+		sinks[i].check(text, length);
+		free(text);
+	}
 }
 
 static void check_names(const struct names *n, uint8_t settings, uint8_t room)
@@ -403,14 +442,7 @@ static void check_names(const struct names *n, uint8_t settings, uint8_t room)
 		check_json_text(all[i]);
 	}
 	set_frames(n, settings);
-	check_sink(&json_trace_sink, n, settings, check_trace_json);
-	check_sink(&text_trace_sink, n, settings, check_text);
-	check_sink(&csv_trace_sink, n, settings, check_trace_csv);
-	check_sink(&chrome_trace_sink, n, settings, check_trace_events);
-	check_sink(&text_leaks_sink, n, settings, check_text);
-	check_sink(&json_leaks_sink, n, settings, check_heap_json);
-	check_sink(&folded_leaks_sink, n, settings, check_folded);
-	check_sink(&csv_leaks_sink, n, settings, check_heap_csv);
+	check_sinks(n, settings);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

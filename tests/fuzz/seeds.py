@@ -265,6 +265,90 @@ def frames():
             struct.pack("<IhbB", step * k, k, -2, 0x11) for k in range(count))
 
 
+# ---- recordings (user/recording/format.h)
+
+SHAPES, THREADS, GAPS, GAPS_MORE, LATENCIES, LATENCIES_MORE, SIZES, PLACES, FRESH, REST = range(10)
+FILE, CONTENTS, INDEX = b"\0", b"\1", b"\2"  # what the target takes an input for
+
+
+def text(string):
+    return leb(0) if string is None else leb(len(string) + 1) + string + b"\0"
+
+
+def content(columns):
+    parts = [columns.get(k, b"") for k in range(10)]
+    return struct.pack("<10I", *map(len, parts)) + b"".join(parts)
+
+
+def others(*bodies):
+    """Records that are no calls: a kind and its fields each."""
+    return {SHAPES: b"\0" * len(bodies), REST: b"".join(bodies)}
+
+
+def joined(*all_columns):
+    return {k: b"".join(columns.get(k, b"") for columns in all_columns) for k in range(10)}
+
+
+BEGIN = others(b"\x01" + text(b"0.1.0") + text(b"6.1.0") + text(b"alloctrace -- true") + leb(1000) + leb(2000) + b"\1" +
+               leb(4211) + b"\0" + text(b"") + b"\1\1\0\0\0\0\1",
+               b"\x02\2" + text(b"malloc") + b"\0\1\0\0" + text(b"free") + b"\0\1\1\0")
+WORD_1 = struct.pack("<Q", 0x401000)
+THREAD = b"\x05\x06\0\0" + text(b"demo")
+CALL = {SHAPES: b"\1", THREADS: b"\0", GAPS: b"\x64", REST: b"\1\0\0\0\0\0" + b"\0\0\0\0\1" + WORD_1 + THREAD}
+CALLS = {SHAPES: b"\1\2\2", THREADS: b"\0\1\1", GAPS: b"\0\x80\2", GAPS_MORE: b"\1", LATENCIES: b"\x80\1\1",
+         LATENCIES_MORE: b"\1", SIZES: b"\x80\1\0\3", PLACES: b"\0\1\3\4\2\2", FRESH: b"\2\x80\2",
+         REST: b"\3\1\x3f\x1f\x40\0" + b"\0\2\1\5\0" + THREAD + b"\5\5\5"}
+POOLS = {SHAPES: b"\1\1\3", THREADS: b"\0\1\1", GAPS: b"\0\1\2", SIZES: b"\x40\0", PLACES: b"\0\2", FRESH: b"\x20",
+         REST: b"\4\0\0\0\0\x40" + b"\0\0\0\0\1" + WORD_1 + THREAD + b"\1\2\3" + text(b"protocol") +
+               b"\5\0\4\6\0\x40" + b"\0\0\0\0\0"}
+KNOWN = {SHAPES: b"\0\1\2\1", THREADS: b"\0\1\1\1", GAPS: b"\0\0\0",
+         REST: b"\x08\1" + THREAD + struct.pack("<Q", 77) + b"\0" * 9 + b"\1\0\7\2" + WORD_1 * 2 +
+               b"\1\0\0\0\0\0" + b"\1\0" + b"\2\1\0\0\0\0" + b"\2\7\1" + WORD_1 + struct.pack("<Q", 78)}
+MAPS = others(b"\3" + text(b"/lib/x.so") + b"\2id\5", b"\4\1\1\2" + b"\x80\x20\x80\x20\0\0" + b"\0\1\0\0",
+              b"\7\0\x05\1\2" + text(b"inner") + text(b"a.c") + b"\6\1\2\3\1" + text(b"outer") + text(None) + b"\0\0\0\0\0",
+              b"\5\1\1\6" + b"1 2 f\n", b"\6\0\1\2\3", b"\6\2\1\0\0")
+SMALL = others(b"\x0a\1\2\3", b"\x0b\5", b"\x0c\6", b"\x0d\1\2\1", b"\x0e", b"\x0f\1\2\3\4\5")
+BOOKS = others(b"\x10\1\5" + b"\1" * 10 + b"\2" * 320 + b"\1" + b"\1\2\3" + b"\4" * 12 + b"\1" * 6 + text(b"exited with 0"))
+
+
+def checksum(data):
+    total, full = 0x452821e638d01377 ^ len(data), data + b"\0" * (8 - len(data) % 8)
+    for (word,) in struct.iter_unpack("<Q", full):
+        total = (total ^ word) * 0x9e3779b97f4a7c15 % 2**64
+        total ^= total >> 32
+    return struct.pack("<Q", total)
+
+
+def summed(data):
+    return data + checksum(data)
+
+
+def frame(raw, kind=1):
+    """What zstd makes of incompressible bytes: a block of them as they are."""
+    packed = b"\x28\xb5\x2f\xfd\xa0" + struct.pack("<I", len(raw)) + struct.pack("<I", len(raw) << 3 | 1)[:3] + raw
+    return summed(struct.pack("<III", kind, len(raw), len(packed)) + checksum(packed)) + packed
+
+
+def finished(index, *frames):
+    data = summed(b"\x89alltrc\n\1\0\0\0") + b"".join(frames)
+    return data + frame(index, 2) + summed(b"alltrend" + struct.pack("<Q", len(data)))
+
+
+def recordings():
+    for name, columns in {"nothing": {}, "call": CALL, "calls": CALLS, "pools": POOLS, "stack": KNOWN, "maps": MAPS,
+                          "small": SMALL, "books": BOOKS}.items():
+        raw = content(joined(BEGIN, columns))
+        yield name, CONTENTS + struct.pack("<H", len(raw)) + raw
+    two = [content(joined(BEGIN, MAPS, KNOWN)), content(CALLS)]
+    yield "two", CONTENTS + b"".join(struct.pack("<H", len(raw)) + raw for raw in two)
+    frames = [frame(raw) for raw in two]
+    index = b"\2\6\x14\1\3\0\0" + leb(len(frames[0])) + b"\0\3\0" + leb(400)
+    yield "file", FILE + b"\0\0" + finished(index, *frames)
+    yield "file-sought", FILE + b"\1" + struct.pack("<Q", 10**6) + b"\7" + finished(index, *frames)
+    yield "file-unfinished", FILE + b"\0\0" + finished(index, *frames)[:-40]
+    yield "index", INDEX + struct.pack("<QQQ", 2000, 300, 400) + index
+
+
 # ---- ELF files
 
 ALLOCATOR = """
@@ -420,7 +504,8 @@ def trimmed(data):
 
 
 def main():
-    for target, seeds in {"event": events, "json": texts, "maps": lines, "site": codes, "unwind": frames}.items():
+    for target, seeds in {"event": events, "json": texts, "maps": lines, "site": codes, "unwind": frames,
+                          "recording": recordings}.items():
         for name, data in seeds():
             write(target, name, data)
     with tempfile.TemporaryDirectory() as folder:

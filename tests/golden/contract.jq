@@ -362,12 +362,36 @@ def check_size($n):
       and .allocated_bytes <= .allocations * .size_max then empty
    else error("line \($n): sizes outside their class") end);
 
+def check_figures_of_diff($n; extra):
+  check($n; extra + {allocations: "whole", allocated_bytes: "whole", live: "object", at_peak: "object",
+                     temporary: "whole", failed: "whole", latency_mean_ns: "whole"};
+        ["allocations", "allocated_bytes", "live", "at_peak", "temporary", "failed"] + (extra | keys)),
+  (.live | check_counts_of($n)),
+  (.at_peak | check_counts_of($n));
+
+def check_change($n):
+  check($n; {type: "text", change: "text", path: "list", location: "text", pooled: "yes", before: "object",
+             after: "object"};
+        ["change", "path", "location"]),
+  (if .change | IN("new", "gone", "grown", "shrunk") then empty else error("line \($n): change \(.change)") end),
+  (if has("before") == (.change != "new") and has("after") == (.change != "gone") then empty
+   else error("line \($n): \(.change), and a side is there or is not") end),
+  (if (.path | length > 0 and all(text)) then empty else error("line \($n): a path of no names") end),
+  ((.before, .after) // empty | check_figures_of_diff($n; {}));
+
+def check_diff($n):
+  check($n; {type: "text", before: "object", after: "object", changed: "whole", same: "whole"};
+        ["before", "after", "changed", "same"]),
+  ((.before, .after) | check_figures_of_diff($n; {elapsed_ns: "whole", exact: "boolean"}));
+
 def check_line($n; $compare):
   if .type == "start" then check_start($n)
   elif .type == "event" then check_event($n)
   elif .type == "heap" then check_heap($n)
   elif .type == "site" then check_site($n)
   elif .type == "size" then check_size($n)
+  elif .type == "change" then check_change($n)
+  elif .type == "diff" then check_diff($n)
   elif .type == "finding" then check_finding($n)
   elif .type == "memory" then check_memory($n)
   elif .type == "pressure" then check_pressure($n)
@@ -416,6 +440,10 @@ def check_sums:
 | check_costs, check_sums,
   (range(length) as $i | $lines[$i] | check_line($i + 1; $compare)),
   (if $lines[0].type != "start" then error("the first line is not the start")
+   elif $lines[-1].type == "diff" then
+     if ([$lines[] | select(.type == "change")] | length) == $lines[-1].changed
+        and ($lines | length) == $lines[-1].changed + 2 then true
+     else error("the changes are not as many as the last line says") end
    elif $lines[-1].type != "summary" then error("the last line is not the summary")
    elif ([$lines[] | select(.type == "finding") | .check] | group_by(.) | map({key: .[0], value: length}) | from_entries)
         != ($lines[-1].findings // {}) then error("the findings are not those of the summary")

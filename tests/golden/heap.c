@@ -12,6 +12,7 @@
 #include "core/heap.h"
 #include "core/stack.h"
 #include "lanes.h"
+#include "out/diff.h"
 #include "out/sink.h"
 
 #define START   1000000000000ULL /* ns since boot when the gate opened */
@@ -24,28 +25,31 @@ struct scene {
 	const char *formats; /* divided by spaces */
 	bool callers;        /* no whole stacks */
 	bool nothing;        /* no event at all */
-	bool lossy;          /* calls are missing */
+	bool lossy;          /* calls are missing; diff: of the second run */
 	uint64_t older_ns, sample_bytes;
 	unsigned int within, columns;
 	size_t top;
 };
 
 static const struct scene scenes[] = {
-	{"heap-leaks", "leaks", "text json csv folded", .within = 1},
-	{"heap-hot", "hot", "text json csv folded", .within = 1},
-	{"heap-temporary", "temporary", "text json csv folded", .within = 1},
-	{"heap-peak", "peak", "text json csv folded", .within = 1},
+	{"heap-leaks", "leaks", "text json csv folded pprof", .within = 1},
+	{"heap-hot", "hot", "text json csv folded pprof", .within = 1},
+	{"heap-temporary", "temporary", "text json csv folded pprof", .within = 1},
+	{"heap-peak", "peak", "text json csv folded pprof", .within = 1},
 	{"heap-sizes", "sizes", "text json csv", .within = 1},
 	/* what one asks for first: no stacks, few rows, a terminal */
-	{"heap-leaks-callers", "leaks", "text json folded", .callers = true, .columns = 100,
+	{"heap-leaks-callers", "leaks", "text json folded pprof", .callers = true, .columns = 100,
 	 .top = 3},
-	{"heap-leaks-older", "leaks", "text json", .older_ns = 900000 * US, .columns = 80,
+	{"heap-leaks-older", "leaks", "text json pprof", .older_ns = 900000 * US, .columns = 80,
 	 .top = 2},
 	{"heap-hot-narrow", "hot", "text", .columns = 60, .top = 4},
 	{"heap-temporary-within", "temporary", "text", .callers = true, .within = 4},
-	{"heap-leaks-lossy", "leaks", "text json", .callers = true, .lossy = true,
+	{"heap-leaks-lossy", "leaks", "text json pprof", .callers = true, .lossy = true,
 	 .sample_bytes = 4096},
-	{"heap-leaks-nothing", "leaks", "text json csv folded", .nothing = true},
+	{"heap-diff", "diff", "text json", .within = 1, .columns = 120},
+	{"heap-diff-callers", "diff", "text", .callers = true, .lossy = true, .top = 2},
+	{"heap-diff-nothing", "diff", "text json", .nothing = true},
+	{"heap-leaks-nothing", "leaks", "text json csv folded pprof", .nothing = true},
 	{"heap-hot-nothing", "hot", "text", .nothing = true},
 	{"heap-temporary-nothing", "temporary", "text", .nothing = true, .within = 1},
 	{"heap-peak-nothing", "peak", "text", .nothing = true},
@@ -86,6 +90,7 @@ struct play {
 	struct run_info info;
 	const struct scene *scene;
 	uint64_t now_us; /* each call takes one */
+	bool again;      /* the second run of a diff: some of it is otherwise */
 };
 
 static void take(struct play *p, struct event *e, int path)
@@ -179,14 +184,14 @@ static void work(struct play *p)
 {
 	for (uint64_t i = 0; i < 300; i++) /* 100 of them stay */
 		get(p, MESSAGE, 0x100000 + i * 0x2000, 4096);
-	for (uint64_t i = 0; i < 200; i++)
+	for (uint64_t i = 0; i < (p->again ? 150 : 200); i++)
 		put(p, i < 50 ? PID + 1 : PID, 0x100000 + i * 0x2000);
-	for (uint64_t i = 0; i < 500; i++) {
+	for (uint64_t i = 0; i < (p->again ? 400 : 500); i++) {
 		get(p, QUEUE, 0x800000, 40 + i % 30);
 		put(p, PID, 0x800000);
 	}
 	for (uint64_t i = 0; i < 10; i++) { /* freed by the call after the next */
-		get(p, LIBRARY, 0x810000, 24);
+		get(p, p->again ? STRAY : LIBRARY, 0x810000, 24);
 		get(p, HANDLER, 0x820000 + i * 64, 17);
 		put(p, PID, 0x810000);
 	}
@@ -206,7 +211,7 @@ static void use_pools(struct play *p)
 	make_pool(p, HOSTILE, "p\x1b]0;owned\x07;\n\xff\\");
 	for (uint64_t i = 0; i < 20; i++)
 		get_chunk(p, MESSAGE, POOL, POOL + 0x1000 + i * 160, 160);
-	for (uint64_t i = 0; i < 15; i++)
+	for (uint64_t i = 0; i < (p->again ? 20 : 15); i++)
 		put_chunk(p, POOL, POOL + 0x1000 + i * 160);
 	get_chunk(p, QUEUE, POOL, POOL + 0x1000, 100);
 	put_chunk(p, POOL, POOL + 0x1000);
@@ -221,7 +226,8 @@ static void leave(struct play *p)
 	get_other(p, WRONG, 0x110000, 3000);
 	get_other(p, MESSAGE, 0x120000, 100000);
 	heap_end_process(&p->heap, OTHER);
-	get(p, LIBRARY, 0xa00000, 77);
+	if (!p->again)
+		get(p, LIBRARY, 0xa00000, 77);
 	get(p, STRAY, 0xa10000, 77);
 	get(p, NOWHERE, 0xa20000, 77);
 	get(p, NOWHERE, 0xa30000, 0);
@@ -242,7 +248,7 @@ static struct report report_of(struct play *p, bool final)
 	};
 
 	r.counters[EVENT_ENTERED] = r.events;
-	if (p->scene->lossy) {
+	if (p->scene->lossy && (p->again || strcmp(p->scene->command, "diff"))) {
 		r.counters[EVENT_LOST_RING_FULL] = 7;
 		r.counters[EVENT_ENTERED] += 7;
 	}
@@ -279,13 +285,11 @@ static const char *const functions[FUNCTIONS] = {
 	"malloc", "calloc", "realloc", "free", "posix_memalign", "valloc",
 };
 
-static int run_scene(const struct scene *scene, const char *format)
+static void set_info(struct play *p)
 {
-	const struct sink_ops *ops = sink_find(scene->command, format);
-	static struct play p;
+	const struct scene *scene = p->scene;
 
-	p.scene = scene;
-	p.info = (struct run_info){
+	p->info = (struct run_info){
 		.version = "0.0.0",
 		.kernel = "6.1.0-test",
 		.functions = functions,
@@ -293,15 +297,29 @@ static int run_scene(const struct scene *scene, const char *format)
 		.traced = (1 << FUNCTIONS) - 1,
 		.frees = 1 << FREE,
 		.start_ns = START,
+		.wall_ns = 1700000000000000000,
 		.live_known = true,
 		.stacks = !scene->callers,
 		.sample_bytes = scene->sample_bytes,
 		.top = scene->top,
-		.heap = &p.heap,
+		.heap = &p->heap,
 		.older_ns = scene->older_ns,
 		.within = scene->within,
 		.columns = scene->columns,
 	};
+}
+
+/* One run; `before` and `side`: of a diff, which the second run writes. */
+static int run_once(const struct scene *scene, const char *format, const struct diff_side *before,
+		    struct diff_side *side)
+{
+	const struct sink_ops *ops = sink_find(scene->command, format);
+	static struct play p;
+	int err = 0;
+
+	p.scene = scene;
+	p.again = before != NULL;
+	set_info(&p);
 	if (!ops || heap_init(&p.heap))
 		return 1;
 	p.heap.sample_bytes = scene->sample_bytes;
@@ -309,15 +327,32 @@ static int run_scene(const struct scene *scene, const char *format)
 		return 1;
 	stacks_init(&p.stacks);
 	play(&p);
+	if (side)
+		err = diff_take(&p.sink, side);
+	if (before && !err)
+		err = diff_write(&p.sink, before, side);
 	stacks_fini(&p.stacks);
 	sink_fini(&p.sink);
 	heap_fini(&p.heap);
-	return fflush(stdout) || ferror(stdout);
+	return err || fflush(stdout) || ferror(stdout);
+}
+
+static int run_scene(const struct scene *scene, const char *format)
+{
+	struct diff_side before, after = {0};
+	int failed;
+
+	if (strcmp(scene->command, "diff"))
+		return run_once(scene, format, NULL, NULL);
+	failed = run_once(scene, format, NULL, &before) || run_once(scene, format, &before, &after);
+	diff_side_fini(&before);
+	diff_side_fini(&after);
+	return failed;
 }
 
 int heap_case(const char *name)
 {
-	static const char *const formats[] = {"text", "json", "csv", "folded"};
+	static const char *const formats[] = {"text", "json", "csv", "folded", "pprof"};
 	char made[64];
 
 	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {

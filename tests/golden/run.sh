@@ -38,7 +38,7 @@ verdict() {
 }
 
 # No control character may hide in an expected file, so none ever gets into one. CSV ends lines with
-# CR LF, which is looked at apart.
+# CR LF, which is looked at apart; profiles for pprof are read first.
 compare() {
 	expected=$here/$1.expected
 	if ! "$program" "$1" >"$work/got" 2>"$work/why"; then
@@ -46,6 +46,10 @@ compare() {
 	fi
 	case $1 in
 	*.csv) sed -i 's/\r$//' "$work/got" ;;
+	*.pprof)
+		python3 "$here/read_pprof.py" <"$work/got" >"$work/text" 2>"$work/why" || return 1
+		mv "$work/text" "$work/got"
+		;;
 	esac
 	if LC_ALL=C grep -n '[[:cntrl:]]' "$work/got" >"$work/why"; then
 		return 1
@@ -96,7 +100,7 @@ schema_of() {
 	fi
 }
 
-echo "1..$((count + checks + schemas))"
+echo "1..$((count + checks + schemas + 1))"
 for name in $cases; do
 	compare "$name"
 	verdict $? "$name"
@@ -124,4 +128,6 @@ for name in $cases; do
 		;;
 	esac
 done
+python3 "$here/check_readme.py" "$here/../../README.md" "$here" >"$work/why" 2>&1
+verdict $? "what the README shows"
 exit $failed

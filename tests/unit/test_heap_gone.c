@@ -199,7 +199,8 @@ static void fill(uint32_t pid)
 	take(alloc_of(pid, BLOCK, 1), 1, 10, 20);
 	take(alloc_of(pid, BLOCK, 2), 2, 30, 40);
 	take(alloc_of(pid, BLOCK2, 3), 3, 50, 60);
-	apply(free_of(pid, BLOCK2), 70, 71);
+	take(alloc_of(pid, BLOCK2, 4), 4, 61, 62);
+	apply(free_of(pid, BLOCK2), 70, 71); /* gone, but a late record is waited for */
 	gones = 0;
 }
 

@@ -172,9 +172,18 @@ static void write_file(const char *path, const char *text)
 	assert_int_equal(fclose(out), 0);
 }
 
+static int lowest_descriptor(void)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	close(fd);
+	return fd;
+}
+
 /* Paths as somebody would write them who wants something opened. */
 static void test_paths(void **state)
 {
+	int before = lowest_descriptor();
 	char path[128];
 
 	(void)state;
@@ -188,6 +197,7 @@ static void test_paths(void **state)
 	write_file(path, "text");
 	assert_false(is_found(path, 5));
 	assert_true(is_found(path, 4));
+	assert_int_equal(lowest_descriptor(), before); /* such a file has no names: it is let go */
 	assert_false(is_found(path, 0));
 	write_file(path, "\177ELF");
 	assert_true(is_found(path, 4));

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "sym/restore.h"
@@ -110,6 +112,35 @@ static void test_many_files(void **state)
 	assert_int_equal(restore_space(symbolizer, PID, true, &m, 1), -EINVAL);
 }
 
+/* The same file may be named for ever as well. */
+static void test_many_open(void **state)
+{
+	struct sym_file file = {.path = "/proc/self/exe"};
+	struct symbolizer *live = symbolizer_new();
+	const uint64_t here = (uint64_t)(uintptr_t)test_many_open;
+	struct rlimit limit, few;
+	size_t opened = 0;
+	uint64_t serial;
+	bool found;
+
+	(void)state;
+	assert_non_null(live);
+	assert_int_equal(symbolizer_add_process(live, getpid()), 0);
+	survey_file(space_find(survey_space(live, getpid(), &serial), here)->module, &file);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	few = limit;
+	few.rlim_cur = 64;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(restore_module(symbolizer, &file, &found), 0);
+		opened += found;
+	}
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_in_range(opened, 10, 63);
+	assert_int_equal(losses().files, 100 - opened);
+	symbolizer_free(live);
+}
+
 static void test_many_frames(void **state)
 {
 	static const struct sym_frame frames[SYM_MAX_FRAMES];
@@ -120,6 +151,17 @@ static void test_many_frames(void **state)
 		assert_int_equal(restore_names(symbolizer, LIB, &at, frames, SYM_MAX_FRAMES), 0);
 	assert_true(at.address > 1000 && at.address < 1 << 14);
 	assert_int_equal(losses().addresses, 1);
+}
+
+static void test_many_answers(void **state)
+{
+	static const struct sym_frame frame;
+	struct sym_address at = {0, false};
+
+	(void)state;
+	for (; at.address < 1 << 21 && !losses().addresses; at.address++)
+		assert_int_equal(restore_names(symbolizer, LIB, &at, &frame, 1), 0);
+	assert_int_equal(at.address, (1 << 20) + 1);
 }
 
 static void test_much_text(void **state)
@@ -143,7 +185,8 @@ int main(void)
 #define RESTORED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		RESTORED(test_many_mappings), RESTORED(test_many_processes),
-		RESTORED(test_many_files),    RESTORED(test_many_frames),
+		RESTORED(test_many_files),    RESTORED(test_many_open),
+		RESTORED(test_many_frames),   RESTORED(test_many_answers),
 		RESTORED(test_much_text),
 	};
 

@@ -191,7 +191,10 @@ static void test_self(void **state)
 	for (size_t i = 0; i < space->count; i++) {
 		const char *path = module_path(space->at[i].module);
 		uint32_t number = retold_number(&retelling, module_id(space->at[i].module));
+		struct sym_file file;
 
+		survey_file(space->at[i].module, &file);
+		assert_int_equal(file.size != 0, path[0] == '/');
 		assert_int_equal(retelling.found[number],
 				 path[0] == '/' || !strcmp(path, "[vdso]"));
 	}

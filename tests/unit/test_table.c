@@ -273,7 +273,6 @@ static void test_memory_given_back(void **state)
 {
 	uint64_t key, *value;
 	struct table t;
-	size_t room;
 	bool fresh;
 
 	(void)state;
@@ -292,10 +291,25 @@ static void test_memory_given_back(void **state)
 		if (value)
 			assert_int_equal(*value, ~key);
 	}
-	room = t.room;
-	for (key = 100001; key < 101000; key++) { /* to and fro: nothing is taken or given back */
+	table_fini(&t);
+}
+
+/* To and fro, wherever: memory is not taken and given back each time. */
+static void test_no_flutter(void **state)
+{
+	struct table t;
+	bool fresh;
+
+	(void)state;
+	table_init(&t, 8, 8, SIZE_MAX);
+	for (uint64_t key = 0; key < 5000; key++) {
+		uint64_t other = key + 10000;
+		size_t room;
+
 		table_insert(&t, &key, &fresh);
-		table_remove(&t, &key);
+		table_insert(&t, &other, &fresh);
+		room = t.room;
+		table_remove(&t, &other);
 		assert_int_equal(t.room, room);
 	}
 	table_fini(&t);
@@ -397,6 +411,7 @@ int main(void)
 		cmocka_unit_test(test_sweep),
 		cmocka_unit_test(test_sweep_of_nothing),
 		cmocka_unit_test(test_memory_given_back),
+		cmocka_unit_test(test_no_flutter),
 	};
 
 	return cmocka_run_group_tests_name("table", tests, NULL, NULL);

@@ -114,10 +114,7 @@ static void on_main_exit(void *context, pid_t pid)
 
 static void on_life(void *context, const struct record_life *life)
 {
-	struct run *r = context;
-	struct record record = {.kind = RECORD_LIFE, .life = *life};
-
-	recorder_put(&r->recorder, &record);
+	recorder_life(&((struct run *)context)->recorder, life);
 }
 
 /* Whether there is anything to see; after the last probe has been placed. */

@@ -48,6 +48,7 @@ int recorder_begin(struct recorder *r, const struct record_start *start,
 	r->names = start->names;
 	table_init(&r->modules, sizeof(uint64_t), sizeof(uint64_t), MAX_MODULES);
 	table_init(&r->spaces, sizeof(uint64_t), sizeof(uint64_t), MAX_PROCESSES);
+	table_init(&r->ended, sizeof(uint64_t), 0, MAX_PROCESSES);
 	table_init(&r->named, sizeof(struct named_key), 0, MAX_NAMED);
 	table_init(&r->stacks, sizeof(struct stack_key), 0, MAX_NAMED);
 	survey_on_code(symbolizer, on_code, r);
@@ -60,6 +61,7 @@ void recorder_fini(struct recorder *r)
 	writer_free(r->writer);
 	table_fini(&r->modules);
 	table_fini(&r->spaces);
+	table_fini(&r->ended);
 	table_fini(&r->named);
 	table_fini(&r->stacks);
 	output_close(&r->output);
@@ -131,13 +133,15 @@ static uint32_t number_of(struct recorder *r, const struct module *m)
 	return (uint32_t)*number;
 }
 
-static void write_space(struct recorder *r, uint32_t pid, const struct space *space)
+static void write_space(struct recorder *r, uint32_t pid, bool fresh, const struct space *space)
 {
 	struct record_mapping *mappings =
 		calloc(space->count ? space->count : 1, sizeof(*mappings));
-	struct record record = {
-		.kind = RECORD_SPACE,
-		.space = {.pid = pid, .count = (uint32_t)space->count, .mappings = mappings}};
+	struct record record = {.kind = RECORD_SPACE,
+				.space = {.pid = pid,
+					  .fresh = fresh,
+					  .count = (uint32_t)space->count,
+					  .mappings = mappings}};
 
 	if (!mappings) {
 		r->error = -ENOMEM;
@@ -163,7 +167,25 @@ static void note_space(struct recorder *r, uint32_t pid)
 	if (!written || (!fresh && *written == serial))
 		return;
 	*written = serial;
-	write_space(r, pid, space);
+	write_space(r, pid, table_remove(&r->ended, &key), space);
+}
+
+/* A child inherits what its parent has mapped: that comes first. */
+void recorder_life(struct recorder *r, const struct record_life *life)
+{
+	struct record record = {.kind = RECORD_LIFE, .life = *life};
+	uint64_t pid = life->pid;
+	bool fresh;
+
+	if (!r->writer)
+		return;
+	if (life->what == RECORD_FORK) {
+		note_space(r, life->parent);
+		table_remove(&r->ended, &pid);
+	} else if (life->what == RECORD_END) {
+		table_insert(&r->ended, &pid, &fresh);
+	}
+	recorder_put(r, &record);
 }
 
 static void write_names(struct recorder *r, uint32_t number, const struct sym_address *at,

@@ -19,9 +19,10 @@ struct recorder {
 	bool names;                    /* are embedded */
 	struct table modules;          /* id of a module -> number in the recording */
 	struct table spaces;           /* PID -> serial of what was written of its mappings */
-	struct table named;            /* addresses whose names were written */
-	struct table stacks;           /* stacks whose addresses all were, by number and process */
-	uint64_t doubt_ns;             /* the last answer of findings.known_since */
+	struct table ended; /* PIDs of processes that have: who has mappings again is another one */
+	struct table named; /* addresses whose names were written */
+	struct table stacks; /* stacks whose addresses all were, by number and process */
+	uint64_t doubt_ns;   /* the last answer of findings.known_since */
 	uint64_t next_flush_ns;
 	int error; /* of memory; the output has its own */
 };
@@ -43,6 +44,7 @@ void recorder_prepare(struct recorder *r, const struct event *e);
 void recorder_put(struct recorder *r, const struct record *record);
 void recorder_event(struct recorder *r, enum record_kind kind, const struct event *e);
 void recorder_ns(struct recorder *r, enum record_kind kind, uint64_t ns);
+void recorder_life(struct recorder *r, const struct record_life *life);
 
 /* findings.known_since has answered: written when it is not what it was. */
 void recorder_doubt(struct recorder *r, uint64_t since_ns);

@@ -9,4 +9,7 @@
  * else that is left to the caller. */
 void folded_path_write(FILE *out, const struct tree *t, uint32_t node, bool quoted);
 
+/* What stands before the path of a pool's site: "[pool NAME];", escaped. */
+void folded_pool_write(FILE *out, const char *pool);
+
 #endif

@@ -67,10 +67,8 @@ void folded_path_write(FILE *out, const struct tree *t, uint32_t node, bool quot
 	}
 }
 
-static void write_pool(FILE *out, const char *pool)
+void folded_pool_write(FILE *out, const char *pool)
 {
-	if (!pool)
-		return;
 	fputs("[pool ", out);
 	write_name(out, pool, true);
 	fputs("];", out);
@@ -91,7 +89,8 @@ static void report(struct sink *s, const struct report *r)
 
 		if (!value)
 			continue;
-		write_pool(s->out, rows[i].pool);
+		if (rows[i].pool)
+			folded_pool_write(s->out, rows[i].pool);
 		folded_path_write(s->out, &all->tree, rows[i].place->node, true);
 		fprintf(s->out, " %" PRIu64 "\n", value);
 	}

@@ -8,12 +8,12 @@
 __asm__(".pushsection .rodata\n"
 	"alloctrace_schema:\n"
 	".incbin \"user/out/schema.json\"\n"
-	"alloctrace_schema_end:\n"
+	".byte 0\n"
 	".popsection\n");
 
-extern const char alloctrace_schema[], alloctrace_schema_end[];
+extern const char alloctrace_schema[];
 
 void schema_print(FILE *out)
 {
-	fwrite(alloctrace_schema, 1, (size_t)(alloctrace_schema_end - alloctrace_schema), out);
+	fputs(alloctrace_schema, out);
 }

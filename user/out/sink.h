@@ -32,6 +32,7 @@ struct run_info {
 	uint64_t traced;       /* bit i: functions[i] has been found, and is traced */
 	uint64_t frees;        /* bit i: functions[i] is a free */
 	uint64_t start_ns;     /* CLOCK_MONOTONIC when the gate opened */
+	uint64_t wall_ns;      /* the same moment by CLOCK_REALTIME; 0: not known */
 	bool stacks;           /* whole stacks are wanted */
 	uint64_t sample_bytes; /* one sample in so many bytes on average; 0: every call */
 	bool live_known;       /* allocations and frees are both traced, and all sizes */
@@ -123,7 +124,10 @@ extern const struct sink_ops text_hot_sink, json_hot_sink, csv_hot_sink, folded_
 extern const struct sink_ops text_temporary_sink, json_temporary_sink, csv_temporary_sink,
 	folded_temporary_sink;
 extern const struct sink_ops text_peak_sink, json_peak_sink, csv_peak_sink, folded_peak_sink;
+extern const struct sink_ops pprof_leaks_sink, pprof_hot_sink, pprof_temporary_sink;
+extern const struct sink_ops pprof_peak_sink;
 extern const struct sink_ops text_sizes_sink, json_sizes_sink, csv_sizes_sink;
+extern const struct sink_ops text_diff_sink, json_diff_sink;
 
 /* The sink of a command in a format, or NULL. Which formats a command has, as "text, json"; lives
  * until the next call. */

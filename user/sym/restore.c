@@ -25,6 +25,7 @@
 #include "sym/state.h"
 
 #define MAX_MODULES (1u << 18)
+#define MAX_OPEN    (1u << 13)   /* of these; each takes a descriptor here and in the helper */
 #define MAX_FRAMES  (1u << 22)   /* that come with a recording */
 #define MAX_TEXT    (256u << 20) /* bytes of all names */
 
@@ -65,7 +66,7 @@ static int open_again(struct symbolizer *s, const struct sym_file *file, bool *f
 		return file->build_id_size ? modules_open_vdso(s->modules) : -1;
 	if (file->path[0] != '/' || !file->size)
 		return -1;
-	fd = regular_open(file->path, &st);
+	fd = s->restored.open < MAX_OPEN ? regular_open(file->path, &st) : -EMFILE;
 	s->losses.files += fd == -EMFILE || fd == -ENFILE;
 	if (fd < 0 || regular_is_elf(fd))
 		return fd;
@@ -105,6 +106,7 @@ int restore_module(struct symbolizer *s, const struct sym_file *file, bool *foun
 		m = modules_make(s->modules, -1, file->path);
 	} else if (fd >= 0) {
 		*found = true;
+		r->open++;
 	}
 	if (!m)
 		return -ENOMEM;

@@ -23,6 +23,7 @@ struct restored {
 	bool any;           /* nothing is asked of the processes of this machine */
 	struct module **at; /* by number; each with a reference */
 	size_t count, capacity;
+	size_t open;   /* files */
 	size_t frames; /* that were told */
 };
 
