@@ -217,8 +217,8 @@ redis() {
 	redis alloctrace_tells
 	add_up
 	heaptrack_says_so
-	# jemalloc brings libstdc++, and has a thread more for heaptrack's; ld.so takes a block for each. Redis has timers, which
-	# look after its clients' buffers as long as they are there.
+	# jemalloc brings libstdc++, and has a thread more for heaptrack's; ld.so takes a block for each. Redis has timers
+	# that allocate as long as it runs.
 	sed -n -E 's/^file (.*) heaptrack ([0-9]+) [0-9]+ ([0-9]+) alloctrace ([0-9]+) [0-9]+ ([0-9]+)$/\1 \2 \3 \4 \5/p' "$SUMS" |
 		awk 'function apart(a, b) { return a > b ? a - b : b - a }
 			BEGIN { may["redis"] = may["libst"] = may["ld-li"] = 1 }
