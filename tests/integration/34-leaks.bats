@@ -199,6 +199,23 @@ some_interim() { interim "$1" | grep -qx true; }
 	[ "$(summary '"\(.inherited_frees) \(.unmatched_frees)"')" = "1 0" ]
 }
 
+@test "what processes have left that ended is live, and was not when most was" {
+	local child
+	SELF=$BATS_TEST_TMPDIR/held.out
+	start_held "$WORKLOADS/leaky" --wait brood
+	start_tracer peak -f json --follow -i 0.1 -p "$held"
+	for child in 1 2 3 4 5; do
+		echo >&7
+		# That it has ended is known when all of its events have been read.
+		wait_for some_interim ".[0].live_of_ended.blocks == $((2 * child))"
+	done
+	release_held
+	end_tracer
+	[ "$status" -eq 0 ]
+	[ "$(sums '"\(.live.blocks) \(.peak.blocks) \(.peak.bytes)"')" = "11 3 $(truth peak "$SELF")" ]
+	[ "$(jq -s 'map(select(.type == "site" and .final).at_peak.bytes) | add' "$TRACE")" -eq "$(truth peak "$SELF")" ]
+}
+
 @test "without --follow the parent's alone" {
 	released json "" leaky forks
 	sed -n "s/^leak $held //p" "$SELF" | LC_ALL=C sort >"$BATS_TEST_TMPDIR/true"
