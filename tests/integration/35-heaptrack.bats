@@ -211,15 +211,18 @@ redis() {
 	[ "$(told alloctrace allocations)" -gt 10000 ]
 }
 
-@test "redis-server, two runs: the same calls but for threads; what is left goes by a random seed" {
+@test "redis-server, two runs: the same calls but for timers and threads; what is left goes by a random seed" {
 	command -v redis-server >/dev/null || skip "no redis"
 	redis heaptrack_tells
 	redis alloctrace_tells
 	add_up
 	heaptrack_says_so
-	# jemalloc brings libstdc++, and has a thread more for heaptrack's; ld.so takes a block for each.
+	# jemalloc brings libstdc++, and has a thread more for heaptrack's; ld.so takes a block for each. Redis has timers
+	# that allocate as long as it runs.
 	sed -n -E 's/^file (.*) heaptrack ([0-9]+) [0-9]+ ([0-9]+) alloctrace ([0-9]+) [0-9]+ ([0-9]+)$/\1 \2 \3 \4 \5/p' "$SUMS" |
-		awk '($2 != $4 || $3 != $5) && $1 !~ /^(libstdc\+\+|ld-linux)/' >"$BATS_TEST_TMPDIR/differ"
+		awk 'function apart(a, b) { return a > b ? a - b : b - a }
+			BEGIN { may["redis"] = may["libst"] = may["ld-li"] = 1 }
+			!may[substr($1, 1, 5)] || apart($2, $4) > 100 || apart($3, $5) > 20' >"$BATS_TEST_TMPDIR/differ"
 	cat "$BATS_TEST_TMPDIR/differ"
 	[ ! -s "$BATS_TEST_TMPDIR/differ" ]
 	[ "$(told pool "${FOUR[@]}")" = "1 0 0 0" ]

@@ -180,6 +180,30 @@ static TRACED void forks(void)
 		abort();
 }
 
+/* ---- brood ---- */
+
+static TRACED void brood(void)
+{
+	void *p;
+	pid_t pid;
+
+	p = malloc(77), stays(__LINE__, 77, p);
+	for (int i = 0; i < 5; i++) {
+		pid = fork();
+		if (!pid) {
+			memset(rows, 0, sizeof(rows));
+			p = malloc(10000), stays(__LINE__, 10000, p);
+			p = malloc(500), stays(__LINE__, 500, p);
+			tell();
+			_exit(0);
+		}
+		if (pid < 0 || waitpid(pid, NULL, 0) != pid)
+			abort();
+		wait_for_line("ended", "");
+	}
+	printf("truth peak=%d\n", 77 + 10000 + 500);
+}
+
 /* ---- image ---- */
 
 static TRACED void image(void)
@@ -240,7 +264,7 @@ int main(int argc, char **argv)
 		void (*run)(void);
 	} cases[] = {
 		{"family", family}, {"ages", ages},   {"forks", forks},
-		{"image", image},   {"pools", pools},
+		{"brood", brood},   {"image", image}, {"pools", pools},
 	};
 
 	buffer_output();

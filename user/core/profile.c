@@ -61,12 +61,19 @@ static void take(struct profile_counts *c, uint64_t bytes)
 	c->bytes -= bytes;
 }
 
-/* Before what the site has live changes: it may be what it had at the peak. */
+/* Of what is live, what a process that runs has: the others' memory is gone with them. */
+static struct profile_counts held(const struct profile_site *site)
+{
+	return (struct profile_counts){site->live.blocks - site->ended.blocks,
+				       site->live.bytes - site->ended.bytes};
+}
+
+/* Before what the site holds changes: it may be what it had at the peak. */
 static void keep_peak(const struct profile *p, struct profile_site *site)
 {
 	if (site->moment == p->all.moment)
 		return;
-	site->at_peak = site->live;
+	site->at_peak = held(site);
 	site->moment = p->all.moment;
 }
 
@@ -93,11 +100,12 @@ static void on_gone(void *context, const struct heap_gone *gone)
 	struct profile_site *site = site_at(p, gone->mark.site);
 	bool ended = gone->end == HEAP_ENDED;
 
-	if (site && ended) {
-		end_block(p, site, gone);
-	} else if (site) {
+	if (site) {
 		keep_peak(p, site);
-		take(&site->live, gone->size);
+		if (ended)
+			end_block(p, site, gone);
+		else
+			take(&site->live, gone->size);
 	}
 	if (gone->of_pool)
 		return;
@@ -231,13 +239,15 @@ static void count_realloc(struct profile_site *s, const struct event *e,
 	s->moved_bytes += note->old_size < e->size ? note->old_size : e->size;
 }
 
-/* More is live than ever before. */
+/* More is held than ever before. */
 static void look_for_peak(struct profile *p, const struct event *e)
 {
-	if (p->all.live.bytes <= p->all.at_peak.bytes)
+	struct profile_counts now = held(&p->all);
+
+	if (now.bytes <= p->all.at_peak.bytes)
 		return;
 	p->all.moment++;
-	p->all.at_peak = p->all.live;
+	p->all.at_peak = now;
 	p->peak_ns = event_end_ns(e);
 }
 
@@ -321,7 +331,7 @@ void profile_apply(struct profile *p, const struct event *e, const struct heap_n
 
 struct profile_counts profile_at_peak(const struct profile *p, const struct profile_site *site)
 {
-	return site->moment == p->all.moment ? site->at_peak : site->live;
+	return site->moment == p->all.moment ? site->at_peak : held(site);
 }
 
 /* ---- what is left ---- */

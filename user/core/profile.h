@@ -11,7 +11,8 @@
  *
  * The peak. When the live bytes exceed all before, that moment has a number; a site remembers what
  * it had at the last such moment when it changes for the first time after it. So each event costs
- * the same, and what was live at the peak is exact for every site.
+ * the same, and what was live at the peak is exact for every site. What processes leave that end is
+ * live in the sums, since nobody has freed it, and is not in the peak of those that come later.
  */
 #ifndef ALLOCTRACE_CORE_PROFILE_H
 #define ALLOCTRACE_CORE_PROFILE_H
