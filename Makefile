@@ -133,9 +133,11 @@ $(OUT_PPROF): $(PPROF).c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -w -I$(BUILD) -c -o $@ $<
 
-PPROF_OBJS := $(addprefix $(BUILD)/,obj/user/out/pprof_file.o fuzz/obj/user/out/pprof_file.o fuzz/obj/tests/fuzz/fuzz_json.o)
+PPROF_OBJS := $(BUILD)/obj/user/out/pprof_file.o $(BUILD)/fuzz/obj/user/out/pprof_file.o
 $(PPROF_OBJS): override CPPFLAGS += -I$(BUILD)
 $(PPROF_OBJS): $(PPROF).h
+$(BUILD)/fuzz/obj/tests/fuzz/fuzz_json.o: override CPPFLAGS += -I$(BUILD)
+$(BUILD)/fuzz/obj/tests/fuzz/fuzz_json.o: $(PPROF).h
 
 # Taken in by the assembler, which tells nobody.
 $(BUILD)/obj/user/out/schema.o $(BUILD)/fuzz/obj/user/out/schema.o: user/out/schema.json
@@ -238,7 +240,7 @@ $(BUILD)/unit/test_guard: user/guard/filter.c user/guard/privileges.c
 $(BUILD)/unit/test_guard: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
 $(BUILD)/unit/test_loader: user/probe/loader.c
 $(BUILD)/unit/test_rendered: user/out/rendered.c
-OUT_TESTS := $(addprefix $(BUILD)/unit/,test_latency test_formats test_sites test_sites_rows test_human)
+OUT_TESTS := $(addprefix $(BUILD)/unit/,test_latency test_formats test_sites test_sites_rows test_human test_diff)
 $(OUT_TESTS): override CPPFLAGS += -I$(BUILD)
 $(OUT_TESTS): $(wildcard user/out/*.c) $(OUT_PPROF)
 $(OUT_TESTS): UNIT_LIBS = $(OUT_LIBS)
