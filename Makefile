@@ -133,9 +133,11 @@ $(OUT_PPROF): $(PPROF).c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -w -I$(BUILD) -c -o $@ $<
 
-PPROF_OBJS := $(addprefix $(BUILD)/,obj/user/out/pprof_file.o fuzz/obj/user/out/pprof_file.o fuzz/obj/tests/fuzz/fuzz_json.o)
+PPROF_OBJS := $(BUILD)/obj/user/out/pprof_file.o $(BUILD)/fuzz/obj/user/out/pprof_file.o
 $(PPROF_OBJS): override CPPFLAGS += -I$(BUILD)
 $(PPROF_OBJS): $(PPROF).h
+$(BUILD)/fuzz/obj/tests/fuzz/fuzz_json.o: override CPPFLAGS += -I$(BUILD)
+$(BUILD)/fuzz/obj/tests/fuzz/fuzz_json.o: $(PPROF).h
 
 # Taken in by the assembler, which tells nobody.
 $(BUILD)/obj/user/out/schema.o $(BUILD)/fuzz/obj/user/out/schema.o: user/out/schema.json

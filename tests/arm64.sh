@@ -8,7 +8,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
 readonly out=${BUILD:-build}/arm64 cross=/usr/aarch64-linux-gnu/include
-readonly headers='bpf elfutils libelf.h gelf.h dwarf.h Zydis Zycore jansson.h jansson_config.h libiberty sys/sdt.h sys/sdt-config.h seccomp.h seccomp-syscalls.h cap-ng.h zstd.h zstd_errors.h linux asm-generic'
+readonly headers='bpf elfutils libelf.h gelf.h dwarf.h Zydis Zycore jansson.h jansson_config.h libiberty sys/sdt.h sys/sdt-config.h seccomp.h seccomp-syscalls.h cap-ng.h zstd.h zstd_errors.h protobuf-c zlib.h zconf.h linux asm-generic'
 
 skip() {
 	echo "arm64: skipped, $1"

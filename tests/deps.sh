@@ -16,7 +16,7 @@ readonly build='gcc make pkg-config clang bpftool|linux-tools-common&linux-tools
 	libbpf-dev libelf-dev libdw-dev libjansson-dev libiberty-dev libzydis-dev libjemalloc-dev libseccomp-dev libcap-ng-dev systemtap-sdt-dev
 	libzstd-dev protobuf-c-compiler libprotobuf-c-dev zlib1g-dev
 	libc6-dev linux-libc-dev'
-readonly test='libcmocka-dev bats jq perl valgrind libc6-dbg gdb g++ binutils elfutils procps python3 python3-jsonschema sqlite3 redis-server redis-tools heaptrack
+readonly test='libcmocka-dev bats jq perl valgrind libc6-dbg gdb g++ binutils elfutils procps python3 python3-jsonschema sqlite3 redis-server redis-tools heaptrack golang-go
 	cppcheck shellcheck man-db libclang-rt-dev|libclang-rt-18-dev clang-format-14|clang-format clang-tidy-14|clang-tidy libc6-dev-arm64-cross
 	musl-tools libjemalloc2 libtcmalloc-minimal4|libtcmalloc-minimal4t64 libmimalloc2.0|libmimalloc3 dwz elfutils xz-utils debuginfod'
 readonly vm='qemu-system-x86 busybox-static cpio'

@@ -308,25 +308,8 @@ static void check_json(const char *text, size_t length, size_t least, size_t mos
 	json_decref(line);
 }
 
-/* Frames and a number. */
-static void check_folded(const char *text, size_t length)
-{
-	const char *end = text + length, *newline, *number;
-
-	check_text(text, length);
-	for (; text < end; text = newline + 1) {
-		newline = memchr(text, '\n', (size_t)(end - text));
-		number = memrchr(text, ' ', (size_t)(newline - text));
-		fuzz_check(number && number > text &&
-				   strspn(number + 1, "0123456789") ==
-					   (size_t)(newline - number - 1),
-			   "a line ends with a number");
-		fuzz_check(*text != ';' && number[-1] != ';', "no frame is empty at an end");
-	}
-}
-
 /* A row a call behind the header, as RFC 4180 has them. */
-static void check_csv(const char *text, size_t length)
+static void check_trace_csv(const char *text, size_t length)
 {
 	size_t rows = 0, fields = 0, begin = 0;
 	bool quoted = false;
@@ -348,7 +331,7 @@ static void check_csv(const char *text, size_t length)
 	fuzz_check(rows == 5, "a header, two pools, two chunks");
 }
 
-static void check_chrome(const char *text, size_t length)
+static void check_trace_events(const char *text, size_t length)
 {
 	json_t *trace = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL), *event;
 	size_t i, calls = 0;
@@ -362,29 +345,45 @@ static void check_chrome(const char *text, size_t length)
 	json_decref(trace);
 }
 
-/* CSV of another length is text but for the ends of its lines. */
-static void check_csv_text(const char *text, size_t length)
+/* Frames and a number. */
+static void check_folded(const char *text, size_t length)
 {
-	char *lines = strndup(text, length);
+	const char *end = text + length, *newline, *number;
 
-	if (!lines)
-		abort();
-	for (char *c = lines; (c = strstr(c, "\r\n")); c++)
-		*c = ' ';
-	check_text(lines, length);
-	free(lines);
+	check_text(text, length);
+	for (; text < end; text = newline + 1) {
+		newline = memchr(text, '\n', (size_t)(end - text));
+		number = memrchr(text, ' ', (size_t)(newline - text));
+		fuzz_check(number && number > text &&
+				   strspn(number + 1, "0123456789") ==
+					   (size_t)(newline - number - 1),
+			   "a line ends with a number");
+		fuzz_check(*text != ';' && number[-1] != ';', "no frame is empty at an end");
+	}
 }
 
 /* A start, two pools, two chunks, a finding and a summary. */
-static void check_trace_lines(const char *text, size_t length)
+static void check_trace_json(const char *text, size_t length)
 {
 	check_json(text, length, 7, 7);
 }
 
 /* A start, the sums, a call site in each pool, which may be of one name, and a summary. */
-static void check_heap_lines(const char *text, size_t length)
+static void check_heap_json(const char *text, size_t length)
 {
 	check_json(text, length, 4, 5);
+}
+
+/* Rows that end as RFC 4180 has it, and nothing else that is no text. */
+static void check_heap_csv(const char *text, size_t length)
+{
+	const char *end = text + length, *newline;
+
+	for (; text < end; text = newline + 1) {
+		newline = memchr(text, '\n', (size_t)(end - text));
+		fuzz_check(newline && newline > text && newline[-1] == '\r', "a row is a line");
+		fuzz_check(is_printable(text, (size_t)(newline - 1 - text)), "CSV is printable");
+	}
 }
 
 static void check_pprof(const char *text, size_t length)
@@ -410,26 +409,14 @@ static void check_pprof(const char *text, size_t length)
 	pprof__profile__free_unpacked(profile, NULL);
 }
 
-static void check_sinks(const struct names *n, uint8_t settings)
+static void check_sink(const struct sink_ops *ops, const struct names *n, uint8_t settings,
+		       void (*check)(const char *text, size_t length))
 {
-	static const struct {
-		const struct sink_ops *ops;
-		void (*check)(const char *text, size_t length);
-	} sinks[] = {
-		{&json_trace_sink, check_trace_lines}, {&text_trace_sink, check_text},
-		{&csv_trace_sink, check_csv},          {&chrome_trace_sink, check_chrome},
-		{&text_leaks_sink, check_text},        {&json_leaks_sink, check_heap_lines},
-		{&folded_leaks_sink, check_folded},    {&csv_leaks_sink, check_csv_text},
-		{&pprof_leaks_sink, check_pprof},
-	};
+	size_t length;
+	char *text = written(ops, n, settings, &length);
 
-	for (size_t i = 0; i < sizeof(sinks) / sizeof(sinks[0]); i++) {
-		size_t length;
-		char *text = written(sinks[i].ops, n, settings, &length);
-
-		sinks[i].check(text, length);
-		free(text);
-	}
+	check(text, length);
+	free(text);
 }
 
 static void check_names(const struct names *n, uint8_t settings, uint8_t room)
@@ -442,7 +429,15 @@ static void check_names(const struct names *n, uint8_t settings, uint8_t room)
 		check_json_text(all[i]);
 	}
 	set_frames(n, settings);
-	check_sinks(n, settings);
+	check_sink(&json_trace_sink, n, settings, check_trace_json);
+	check_sink(&text_trace_sink, n, settings, check_text);
+	check_sink(&csv_trace_sink, n, settings, check_trace_csv);
+	check_sink(&chrome_trace_sink, n, settings, check_trace_events);
+	check_sink(&text_leaks_sink, n, settings, check_text);
+	check_sink(&json_leaks_sink, n, settings, check_heap_json);
+	check_sink(&folded_leaks_sink, n, settings, check_folded);
+	check_sink(&csv_leaks_sink, n, settings, check_heap_csv);
+	check_sink(&pprof_leaks_sink, n, settings, check_pprof);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

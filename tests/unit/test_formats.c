@@ -14,6 +14,7 @@
 
 #define FIELDS 19 /* of a row of the trace */
 #define MS     1000000ULL
+#define NEVER  SIZE_MAX
 
 static struct sym_frame frame;
 
@@ -293,8 +294,8 @@ static void check_told(size_t i, uint64_t ns, double blocks, double bytes)
 	assert_true(told[i].bytes == bytes);
 }
 
-/* `ends`: the process does, before the last word. */
-static void play_live(const struct event *events, size_t count, bool ends)
+/* The process ends before the event of that number. */
+static void play_live(const struct event *events, size_t count, size_t end)
 {
 	struct sink sink = {.info = &info};
 	struct chrome_live live;
@@ -303,10 +304,12 @@ static void play_live(const struct event *events, size_t count, bool ends)
 	told_count = 0;
 	chrome_live_init(&live, &sink, tell);
 	for (size_t i = 0; i < count; i++) {
+		if (i == end)
+			heap_end_process(&heap, PID);
 		heap_apply(&heap, &events[i], &known);
 		chrome_live_apply(&live, &events[i], &known);
 	}
-	if (ends)
+	if (end == count)
 		heap_end_process(&heap, PID);
 	chrome_live_finish(&live);
 	chrome_live_fini(&live);
@@ -321,7 +324,7 @@ static void test_live_steps(void **state)
 			      call_at(5 * MS + 1, BLOCK2, 0)};
 
 	(void)state;
-	play_live(all, 5, false);
+	play_live(all, 5, NEVER);
 	assert_int_equal(told_count, 4);
 	check_told(0, 0, 1, 100);
 	check_told(1, MS, 1, 50);
@@ -341,25 +344,36 @@ static void test_live_calls(void **state)
 	all[1].function = REALLOC;
 	all[1].old_addr = BLOCK;
 	all[2].failed = true;
-	play_live(all, 5, false);
+	play_live(all, 5, NEVER);
 	assert_int_equal(told_count, 2);
 	check_told(0, 0, 1, 100);
 	check_told(1, MS, 1, 300);
 }
 
-/* What is handed out again is not there twice, and an end takes all. */
-static void test_live_ends(void **state)
+/* What is handed out again is not there twice; what is left at the end stays. */
+static void test_live_left(void **state)
 {
 	struct event all[] = {call_at(0, BLOCK, 100), call_at(MS, BLOCK, 30),
-			      call_at(2 * MS, BLOCK2, 1)};
+			      call_at(MS + 1, BLOCK2, 1)};
 
 	(void)state;
-	play_live(all, 3, true);
-	assert_int_equal(told_count, 4);
+	play_live(all, 3, 3);
+	assert_int_equal(told_count, 3);
 	check_told(0, 0, 1, 100);
 	check_told(1, MS, 1, 30);
 	check_told(2, 2 * MS, 2, 31);
-	check_told(3, 3 * MS, 0, 0);
+}
+
+/* Another process of that number begins with nothing. */
+static void test_live_anew(void **state)
+{
+	struct event all[] = {call_at(0, BLOCK, 100), call_at(5 * MS, BLOCK2, 7)};
+
+	(void)state;
+	play_live(all, 2, 1);
+	assert_int_equal(told_count, 2);
+	check_told(0, 0, 1, 100);
+	check_told(1, 5 * MS, 1, 7);
 }
 
 /* ---- the schema ---- */
@@ -394,7 +408,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_chrome_threads, set_up, teardown),
 		cmocka_unit_test_setup_teardown(test_live_steps, set_up, teardown),
 		cmocka_unit_test_setup_teardown(test_live_calls, set_up, teardown),
-		cmocka_unit_test_setup_teardown(test_live_ends, set_up, teardown),
+		cmocka_unit_test_setup_teardown(test_live_left, set_up, teardown),
+		cmocka_unit_test_setup_teardown(test_live_anew, set_up, teardown),
 		cmocka_unit_test_setup_teardown(test_schema, set_up, teardown),
 	};
 

@@ -12,13 +12,13 @@ typedef int (*option_fn)(struct options *o, const struct option_row *row, const 
 
 struct option_row {
 	char letter; /* 0: none */
+	bool live;   /* about a target, or the probes on it */
 	const char *name;
 	const char *value; /* as the help calls it; NULL: a switch */
 	option_fn take;
 	size_t field; /* offset into struct options */
 	double low, high;
 	const char *help;
-	bool live; /* about a target, or the probes on it */
 };
 
 #define OPTION_MAX_ROWS 128

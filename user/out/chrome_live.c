@@ -4,7 +4,8 @@
  * is over: then with what it was at that time, not with what the event brings that shows that it is
  * over. So what a viewer draws is the truth at each step, whatever happened between.
  *
- * Chunks of pools lie in blocks that are counted; they are not.
+ * Chunks of pools lie in blocks that are counted; they are not. What a process leaves behind stays
+ * as it was, as in the books, unless its number comes again.
  */
 #include "out/chrome_live.h"
 
@@ -12,7 +13,8 @@ struct counted {
 	struct chrome_live_value value;
 	struct chrome_live_value gone; /* of it, by the call at hand or since the last */
 	uint64_t told_ns;              /* 0: never */
-	uint64_t untold;               /* whether it has changed since */
+	uint32_t untold;               /* whether it has changed since */
+	uint32_t ended;                /* the process has; this is what it had then */
 };
 
 static void add(const struct chrome_live *l, struct chrome_live_value *to, uint64_t size, int sign)
@@ -37,7 +39,11 @@ static void on_gone(void *context, const struct heap_gone *gone)
 	struct chrome_live *l = context;
 	struct counted *p = gone->of_pool ? NULL : counted_of(l, gone->pid);
 
-	if (p)
+	if (!p)
+		return;
+	if (gone->end == HEAP_ENDED)
+		p->ended = true;
+	else
 		add(l, &p->gone, gone->size, 1);
 }
 
@@ -82,6 +88,14 @@ static void take_gone(struct counted *p)
 	p->untold = true;
 }
 
+/* Its number is that of another process now. */
+static void begin_anew(struct counted *p)
+{
+	p->value = p->gone = (struct chrome_live_value){0};
+	p->ended = false;
+	p->untold = true;
+}
+
 void chrome_live_apply(struct chrome_live *l, const struct event *e, const struct heap_note *note)
 {
 	struct counted *p = l->heap ? counted_of(l, e->pid) : NULL;
@@ -91,6 +105,8 @@ void chrome_live_apply(struct chrome_live *l, const struct event *e, const struc
 		return;
 	if (p->untold && is_due(p, now_ns))
 		tell(l, e->pid, p, p->told_ns + CHROME_LIVE_STEP_NS);
+	if (p->ended)
+		begin_anew(p);
 	take_gone(p);
 	if (note->mark && !note->pool) {
 		add(l, &p->value, e->size, 1);
