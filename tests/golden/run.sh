@@ -114,6 +114,10 @@ for name in $cases; do
 		check_chrome "$name"
 		verdict $? "$name: trace events"
 		;;
+	*.csv)
+		check_csv "$name"
+		verdict $? "$name: RFC 4180"
+		;;
 	*.folded)
 		check_folded "$name"
 		verdict $? "$name: folded stacks"
