@@ -138,12 +138,16 @@ static void set_aside(struct heap *h, struct heap_process *p, const struct heap_
 	bool fresh;
 
 	h->superseded++;
-	if (block->under == MAX_UNDER)
+	if (block->under == MAX_UNDER) {
 		remove_aside(p, key, block, 0);
+		p->unsure = true;
+	}
 	at.depth = block->under;
 	aside = table_insert(&p->asides, &at, &fresh);
-	if (!aside)
+	if (!aside) {
+		p->unsure = true;
 		return;
+	}
 	*aside = (struct aside){.size = block->size, .since_ns = block->since_ns};
 	block->under++;
 }
@@ -179,7 +183,7 @@ static void add_block(struct heap *h, struct heap_process *p, const struct event
 	block->since_ns = event_end_ns(e);
 	block->site = e->frames ? e->stack[0] : 0;
 	block->tid = e->tid;
-	block->pool_row = (uint16_t)row;
+	block->pool_row = (uint16_t)(event_is_pool(e) ? row : e->function);
 }
 
 /* The youngest of those under the block that the operation can have meant. */
@@ -198,6 +202,7 @@ static bool claim_aside(struct heap *h, struct heap_process *p, const struct hea
 		if (heap_key_is_pool(key) && aside->since_ns < block->since_ns)
 			block->since_ns = aside->since_ns;
 		h->superseded--;
+		check_block_late(h, p, key->addr);
 		remove_aside(p, key, block, depth);
 		if (block->gone && !block->under)
 			stale_forget(p, key);
@@ -227,6 +232,8 @@ static bool drop_block(struct heap *h, struct heap_process *p, const struct even
 	note->old_known = true;
 	note->old_size = block->size;
 	heap_count_live(h, key, state, block->pool_row, block->size, -1);
+	if (!key->pool)
+		check_block_freed(h, p, e, key->addr, block);
 	if (block->under)
 		block->gone = true;
 	else if (!state || !check_remember(h, p, state, e, block))
@@ -275,7 +282,10 @@ static bool apply_free(struct heap *h, struct heap_process *p, const struct even
 	total->count++;
 	if (e->addr) {
 		check_region(h, p, e, e->addr);
-		return drop_either(h, p, e, key_of(h, e, e->addr), event_begin_ns(e), note);
+		if (drop_either(h, p, e, key_of(h, e, e->addr), event_begin_ns(e), note))
+			return true;
+		check_block_unknown(h, p, e, e->addr);
+		return false;
 	}
 	total->null++;
 	return true;
@@ -315,8 +325,10 @@ static void apply_realloc(struct heap *h, struct heap_process *p, const struct e
 	} else {
 		if (e->addr != e->old_addr)
 			check_region(h, p, e, e->old_addr);
-		if (!drop_either(h, p, e, key, e->ts_ns, note) && !e->old_unsampled)
+		if (!drop_either(h, p, e, key, e->ts_ns, note) && !e->old_unsampled) {
+			check_block_unknown(h, p, e, e->old_addr);
 			count_unmatched(h, p);
+		}
 	}
 	apply_alloc(h, p, e, &h->calls[e->function], NULL, 0);
 }
