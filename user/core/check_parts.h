@@ -7,8 +7,8 @@
 
 #define CHECK_MAX_REMEMBERED (1 << 20) /* freed chunks, of all processes */
 
-#define CHECK_MAX_FREED      (1 << 16) /* freed blocks of malloc's kin, of a process … */
-#define CHECK_ALL_FREED      (1 << 20) /* … and of all */
+#define CHECK_MAX_FREED (1 << 16) /* freed blocks of malloc's kin, of a process … */
+#define CHECK_ALL_FREED (1 << 20) /* … and of all */
 
 /* A block of malloc's kin that was freed: where it had been handed out, and where it went. */
 struct freed_block {

@@ -10,10 +10,10 @@
  * nothing is told.
  *
  * Blocks of malloc's kin. In a correct program no address is freed more often than it was handed
- * out, in whatever prefix of the records: each hand-out is reported before its caller has the block,
- * so before anybody can free it. So a free too many is one as soon as it is seen, and need not wait
- * for late records. What it needs is that no hand-out goes by unseen, which only the caller knows:
- * `families`, `since_ns`, `may_tell`.
+ * out, in whatever prefix of the records: each hand-out is reported before its caller has the
+ * block, so before anybody can free it. So a free too many is one as soon as it is seen, and need
+ * not wait for late records. What it needs is that no hand-out goes by unseen, which only the
+ * caller knows: `families`, `since_ns`, `may_tell`.
  */
 #ifndef ALLOCTRACE_CORE_FINDING_H
 #define ALLOCTRACE_CORE_FINDING_H
@@ -65,7 +65,8 @@ struct finding {
 	uint64_t made_site;    /* DOUBLE_FREE: where the block had been handed out; 0: unknown */
 	uint32_t made_tid;     /* to which thread; 0: does not apply … */
 	uint64_t made_ns;      /* … and when */
-	/* OVERLAPPING: the chunk in use; INVALID_FREE: the block that the address lies in; 0: none */
+	/* OVERLAPPING: the chunk in use; INVALID_FREE: the block that the address lies in; 0: none
+	 */
 	uint64_t other_addr, other_size;
 	uint64_t base, bytes, chunk_size; /* OUTSIDE, MISALIGNED: of the pool, from its creation */
 	uint64_t chunks, chunk_bytes;     /* LEAKED, REGION_FREED: how many in use, their sum */
@@ -91,8 +92,8 @@ struct findings {
 	bool (*is_shared)(void *context, uint32_t pid, uint64_t addr);
 	/*
 	 * The caller's last word on a call of malloc's kin: whether what the events do not show
-	 * (calls inside of calls, a child that shares the memory) cannot explain it, from `since_ns`
-	 * on; 0: from the beginning of the process. Asked last. NULL: nothing can.
+	 * (calls inside of calls, a child that shares the memory) cannot explain it, from
+	 * `since_ns` on; 0: from the beginning of the process. Asked last. NULL: nothing can.
 	 */
 	bool (*may_tell)(void *context, const struct finding *f, uint64_t since_ns);
 	void *context;
