@@ -18,6 +18,7 @@
 #include "guard/fetch.h"
 #include "guard/privileges.h"
 #include "probe/hazard.h"
+#include "probe/library.h"
 #include "probe/preflight.h"
 
 static int check_targets(const struct options *o)
@@ -158,7 +159,7 @@ static int prepare(struct run *r)
 		config.helpers[3] = r->fetch ? fetch_process(r->fetch) : 0;
 		config.helpers[4] = symbolizer_guest_keeper(r->symbolizer);
 	}
-	session_quiet_library();
+	library_quiet();
 	r->session = session_new(&config, &err, why, sizeof(why));
 	if (!r->session)
 		return describe_error(err, why, "");
