@@ -221,6 +221,8 @@ static const struct option_row rows[] = {
 	 "run COMMAND as root, not as the user who called sudo"},
 	{0, "exit-status", NULL, take_switch, FIELD(exit_status), 0, 0,
 	 "exit with COMMAND's own status"},
+	{0, "stop-on-error", NULL, take_switch, FIELD(stop_on_error), 0, 0,
+	 "stop COMMAND (SIGSTOP) at the call that frees what is not in use, for a debugger"},
 	{'v', "verbose", NULL, take_switch, FIELD(verbose), 0, 0, "say more about what is done"},
 	{'q', "quiet", NULL, take_switch, FIELD(quiet), 0, 0, "say nothing but errors"},
 	{'V', "version", NULL, take_switch, FIELD(version), 0, 0, "print the version"},
@@ -364,6 +366,14 @@ static int take_words(struct options *o, int argc, char **argv)
 	return -EINVAL;
 }
 
+/* Every call of a command, from its first one on. */
+static bool sees_all(const struct options *o)
+{
+	return o->argv && !strcmp(o->command, "trace") && !o->comm && !o->by_uid && !o->cgroup &&
+	       !o->events.count && !o->min_size && o->max_size == UINT64_MAX && !o->sample_bytes &&
+	       !o->own_functions.count && !o->objects.count;
+}
+
 static int check_together(const struct options *o)
 {
 	char shown[128];
@@ -376,6 +386,11 @@ static int check_together(const struct options *o)
 		log_error("--min-size is above --max-size: nothing would be traced");
 	else if ((o->as_root || o->exit_status) && !o->argv)
 		log_error("--as-root and --exit-status need a command behind '--'");
+	else if (o->stop_on_error && !sees_all(o))
+		log_error(
+			"--stop-on-error belongs to 'trace', needs a command behind '--', and goes "
+			"with none of -n, -u, --cgroup, -e, -z, -Z, --sample-bytes, --function and "
+			"--object: it must see every call");
 	else if (o->follow && !o->argv && !o->pid_count)
 		log_error("--follow needs a target: without one every process is traced");
 	else if (o->sample_bytes && options_add_up(o))

@@ -106,6 +106,9 @@ static struct session_config config_of(struct options *o)
 		.by_site = o->by == LANE_BY_SITE || o->why,
 		.slices = !strcmp(o->command, "compare"),
 		.why = o->why,
+		.checks = !strcmp(o->command, "trace"),
+		.stop_on_error = o->stop_on_error,
+		.leaves = company_leaves(&o->functions),
 		.timers = !strcmp(o->command, "compare") && (o->argv || o->pid_count),
 		.functions = &o->functions,
 		.comm = o->comm,
@@ -163,6 +166,7 @@ static int prepare(struct run *r)
 	r->session = session_new(&config, &err, why, sizeof(why));
 	if (!r->session)
 		return describe_error(err, why, "");
+	session_seen(r->session, &r->seen);
 	err = check_mechanism(r);
 	if (err)
 		return err;
