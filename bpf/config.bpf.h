@@ -55,9 +55,10 @@ __u64 nested[64];
 bool sharing_unknown;
 
 /* With config_stop_on_error. */
-__u32 scene_tgid; /* whose blocks are followed; 0: nobody's */
-bool scene_armed; /* every allocator that it has mapped has its probes */
-bool scene_lost;  /* a hand-out may have gone by unseen: nothing is judged any more */
+__u32 scene_tgid;             /* whose blocks are followed; 0: nobody's */
+__u64 scene_begin, scene_end; /* its allocator's own code, which frees what it likes */
+bool scene_armed;             /* every allocator that it has mapped has its probes */
+bool scene_lost;              /* a hand-out may have gone by unseen: nothing is judged any more */
 struct {
 	__u64 stops; /* so far; the rest is of the last one */
 	__u64 addr;

@@ -141,7 +141,8 @@ static __always_inline struct call *call_open(struct pt_regs *ctx, const struct 
 	if (call->muted)
 		return NULL;
 	call_sample(call, req, pid_tgid);
-	scene_enter(pid_tgid, req->function, req->kind == WIRE_FREE ? req->addr : req->old_addr);
+	scene_enter(pid_tgid, req->function, req->kind == WIRE_FREE ? req->addr : req->old_addr,
+		    caller);
 	call->class = req->class;
 	if (config_lanes) {
 		lane_begin(&call->event, pid_tgid, req->kind, req->function);

@@ -9,7 +9,8 @@
  * another thread may be given the address before it returns, and puts it back if the block is still
  * there. So what is not in the map is not in use, as long as no hand-out goes by unseen: one call
  * inside another of the same function, a call that never returned, no room in a map, or a child on
- * the process's memory end the judging for good.
+ * the process's memory end the judging for good; so does another program in the process. Of the
+ * allocator's own file no call is judged (user/probe/company.h).
  */
 #ifndef ALLOCTRACE_SCENE_BPF_H
 #define ALLOCTRACE_SCENE_BPF_H
@@ -42,14 +43,16 @@ static __always_inline void scene_stop(__u64 pid_tgid, __u32 function, __u64 add
 }
 
 /* At the entry of an outermost call: the block that it is given. */
-static __always_inline void scene_enter(__u64 pid_tgid, __u32 function, __u64 addr)
+static __always_inline void scene_enter(__u64 pid_tgid, __u32 function, __u64 addr, __u64 caller)
 {
 	struct sample_key key;
 
 	if (!addr || !scene_applies(pid_tgid >> 32))
 		return;
 	key = sample_key_of(pid_tgid >> 32, addr);
-	if (bpf_map_delete_elem(&live_blocks, &key) && scene_armed && !scene_lost)
+	if (!bpf_map_delete_elem(&live_blocks, &key) || !scene_armed || scene_lost)
+		return;
+	if (caller && (caller < scene_begin || caller >= scene_end))
 		scene_stop(pid_tgid, function, addr);
 }
 
@@ -66,6 +69,13 @@ static __always_inline void scene_leave(const struct wire_event *e)
 static __always_inline void scene_nested(__u32 outer, __u32 inner)
 {
 	if (config_stop_on_error && (outer == inner || config_leaves >> (outer & 63) & 1))
+		scene_lost = true;
+}
+
+/* The process becomes another program. */
+static __always_inline void scene_exec(__u32 tgid)
+{
+	if (scene_applies(tgid))
 		scene_lost = true;
 }
 

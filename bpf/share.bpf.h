@@ -56,6 +56,8 @@ static __always_inline int share_ends(bool by_exec)
 
 	if (!by_exec && task->signal->live.counter)
 		return 0;
+	if (by_exec)
+		scene_exec(tgid);
 	parent = bpf_map_lookup_elem(&sharers, &tgid);
 	if (!parent)
 		return 0;

@@ -221,6 +221,7 @@ static int on_mapped(void *context, pid_t pid)
 {
 	struct run *r = context;
 
+	checks_watch(r, pid);
 	leave_to_timers(r, pid);
 	return target_attach_process(&r->attacher, pid, is_scoped(r));
 }
@@ -281,7 +282,6 @@ static int attach_command(struct run *r)
 		spawn_kill(r->child.pid);
 		return err;
 	}
-	checks_watch(r, r->child.pid);
 	open_gate(r);
 	err = spawn_release(r->child.pid, &hooks, &r->child.status);
 	if (err < 0 && r->said)

@@ -6,7 +6,9 @@
 #include "cmd/checks.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/log.h"
 #include "sym/proc.h"
@@ -97,7 +99,7 @@ static bool is_closed(const struct run *r, unsigned int function)
 	uint64_t nested[EVENT_MAX_FUNCTIONS];
 
 	read_nested(r, nested);
-	return !session_untraced(r->session) &&
+	return !*r->seen.untraced &&
 	       company_is_closed(&r->attacher.company, &r->options->functions, function, nested);
 }
 
@@ -117,12 +119,26 @@ static bool are_apart(const struct run *r, unsigned int function, unsigned int o
 	return true;
 }
 
+/* In the allocator's own code, or nobody knows where. */
+static bool is_inside(struct run *r, const struct finding *f)
+{
+	struct sym_stack stack;
+
+	if (!f->frames || !f->stack[0])
+		return true;
+	stack = symbolizer_resolve(r->symbolizer, (pid_t)f->pid, event_word_address(f->stack[0]),
+				   event_word_is_return(f->stack[0]));
+	return company_is_inside(&r->attacher.company, stack.frames[0].module);
+}
+
 static bool may_tell(void *context, const struct finding *f, uint64_t since_ns)
 {
-	const struct run *r = context;
+	struct run *r = context;
 	uint64_t alone_ns = seen_alone_since(&r->seen, (pid_t)f->pid);
 
 	if (since_ns ? alone_ns >= since_ns : alone_ns > 0)
+		return false;
+	if (is_inside(r, f))
 		return false;
 	if (f->check == FINDING_MISMATCHED && !f->other_pool)
 		return are_apart(r, f->function, f->other_function);
@@ -161,19 +177,32 @@ void checks_watch(struct run *r, pid_t pid)
 		seen_watch(&r->seen, pid);
 }
 
+/* A static program: its own calls cannot be told from those of its allocator. */
+static bool is_static(const struct run *r)
+{
+	char link[64], path[sizeof(r->attacher.company.path)];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/%d/exe", r->child.pid);
+	n = readlink(link, path, sizeof(path) - 1);
+	path[n > 0 ? n : 0] = '\0';
+	return n <= 0 || !strcmp(path, r->attacher.company.path);
+}
+
 void checks_disarm(struct run *r)
 {
 	if (r->options->stop_on_error)
-		seen_arm(&r->seen, false);
+		seen_arm(&r->seen, 0, 0, false);
 }
 
 void checks_arm(struct run *r)
 {
-	bool closed = r->heap.findings.whole_life && is_closed(r, 0);
+	bool closed;
 
 	if (!r->options->stop_on_error)
 		return;
-	seen_arm(&r->seen, closed);
+	closed = r->heap.findings.whole_life && is_closed(r, 0) && !is_static(r);
+	seen_arm(&r->seen, r->attacher.company.begin, r->attacher.company.end, closed);
 	if (!closed && !r->unarmed_said)
 		log_warn("--stop-on-error: the command will not be stopped, because not every "
 			 "block that its allocator hands out is seen");
@@ -194,8 +223,8 @@ void checks_look(struct run *r)
 			 stop.addr, stop.pid, stop.pid);
 	if (!seen_judges(&r->seen) && !r->unarmed_said) {
 		r->unarmed_said = true;
-		log_warn("--stop-on-error: from now on the command is not stopped, because a "
-			 "block may have been handed out unseen");
+		log_warn("--stop-on-error: from now on the command is not stopped: it has become "
+			 "another program, or a block may have been handed out unseen");
 	}
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "probe/company.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define KNOWN_PREFIXES 4 /* functions_init has them first */
@@ -16,7 +17,19 @@ static bool is_known(const struct function *f)
 	return f->prefix && f->prefix <= KNOWN_PREFIXES;
 }
 
-void company_note(struct company *c, const struct functions *f, uint64_t defined)
+static void note_plain(struct company *c, const struct proc_mapping *m)
+{
+	if (c->plain++)
+		return;
+	if (strlen(m->path) >= sizeof(c->path))
+		c->incomplete = true;
+	snprintf(c->path, sizeof(c->path), "%s", m->path);
+	c->begin = m->start;
+	c->end = m->end;
+}
+
+void company_note(struct company *c, const struct functions *f, uint64_t defined,
+		  const struct proc_mapping *m)
 {
 	uint64_t prefixed = 0;
 	unsigned int keys = 0;
@@ -33,8 +46,17 @@ void company_note(struct company *c, const struct functions *f, uint64_t defined
 	}
 	if (keys < 2)
 		return;
-	c->plain++;
+	note_plain(c, m);
 	c->beside |= prefixed;
+}
+
+/* The loader has an allocator of its own until libc's is there. */
+bool company_is_inside(const struct company *c, const char *path)
+{
+	const char *name = strrchr(path, '/');
+
+	return !strcmp(path, "[unknown]") || !strcmp(path, c->path) ||
+	       (name && !strncmp(name, "/ld-", 4));
 }
 
 /* One of its functions lies in one file with malloc. */

@@ -13,6 +13,9 @@
  * hands one out unseen. mimalloc and tcmalloc have many more (mi_zalloc); two files that define
  * malloc may be an allocator and what wraps it, with calls of free inside of free; and a function
  * that is entered anew before it has returned may have been interrupted by a signal's handler.
+ *
+ * What an allocator's own file frees is its own affair: glibc frees once more what an ending thread
+ * had freed and kept for itself.
  */
 #ifndef ALLOCTRACE_PROBE_COMPANY_H
 #define ALLOCTRACE_PROBE_COMPANY_H
@@ -22,17 +25,24 @@
 #include <stdint.h>
 
 #include "probe/functions.h"
+#include "sym/proc.h"
 
 /* All zeros: nothing has been seen yet. */
 struct company {
-	size_t plain;    /* files that define malloc and free by these names */
-	uint64_t beside; /* bit i: row i has a prefix, and its file is one of these */
+	size_t plain;        /* files that define malloc and free by these names */
+	char path[512];      /* of the first of them, as it is mapped */
+	uint64_t begin, end; /* where its code lies in the process that mapped it first */
+	uint64_t beside;     /* bit i: row i has a prefix, and its file is one of these */
 	bool incomplete; /* an allocator may be mapped that has no probes: a file could not be read,
 			    a function not probed */
 };
 
 /* A file has been mapped that defines these rows (bit i: row i). */
-void company_note(struct company *c, const struct functions *f, uint64_t defined);
+void company_note(struct company *c, const struct functions *f, uint64_t defined,
+		  const struct proc_mapping *m);
+
+/* Whether code of a file, by its path, may free what it likes. */
+bool company_is_inside(const struct company *c, const char *path);
 
 /* By row; 0: unknown. */
 void company_families(const struct company *c, const struct functions *f,

@@ -31,8 +31,12 @@ void seen_watch(struct seen *s, pid_t pid)
 	__atomic_store_n(s->scene_pid, (uint32_t)pid, __ATOMIC_RELEASE);
 }
 
-void seen_arm(struct seen *s, bool armed)
+void seen_arm(struct seen *s, uint64_t begin, uint64_t end, bool armed)
 {
+	if (armed) {
+		__atomic_store_n(s->scene_begin, begin, __ATOMIC_RELAXED);
+		__atomic_store_n(s->scene_end, end, __ATOMIC_RELAXED);
+	}
 	__atomic_store_n(s->scene_armed, armed, __ATOMIC_RELEASE);
 }
 

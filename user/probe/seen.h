@@ -20,10 +20,12 @@ struct seen_stop {
 
 /* All of it is the session's, and lives as long. */
 struct seen {
+	const bool *untraced;   /* a function that is wanted was left without its probes */
 	const uint64_t *nested; /* by row: bit i: function i was called inside */
 	const bool *sharing_unknown;
 	int sharing; /* the map */
 	uint32_t *scene_pid;
+	uint64_t *scene_begin, *scene_end;
 	bool *scene_armed;
 	const bool *scene_lost;
 	const struct seen_stop *stop;
@@ -42,7 +44,8 @@ uint64_t seen_alone_since(const struct seen *s, pid_t pid);
  * it is armed: as long as it may have mapped an allocator that has no probes.
  */
 void seen_watch(struct seen *s, pid_t pid);
-void seen_arm(struct seen *s, bool armed);
+/* [begin, end): the allocator's own code, which frees what it likes. */
+void seen_arm(struct seen *s, uint64_t begin, uint64_t end, bool armed);
 
 /* Whether calls are still judged: after a hand-out that may have gone by unseen they are not. */
 bool seen_judges(const struct seen *s);

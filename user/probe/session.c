@@ -401,19 +401,17 @@ void session_seen(const struct session *s, struct seen *seen)
 
 	_Static_assert(sizeof(struct seen_stop) == sizeof(bss->scene), "as the kernel side has it");
 	*seen = (struct seen){
+		.untraced = &s->untraced,
 		.nested = (const uint64_t *)bss->nested,
 		.sharing_unknown = &bss->sharing_unknown,
 		.sharing = bpf_map__fd(s->skeleton->maps.sharing),
 		.scene_pid = &bss->scene_tgid,
+		.scene_begin = (uint64_t *)&bss->scene_begin,
+		.scene_end = (uint64_t *)&bss->scene_end,
 		.scene_armed = &bss->scene_armed,
 		.scene_lost = &bss->scene_lost,
 		.stop = (const struct seen_stop *)&bss->scene,
 	};
-}
-
-bool session_untraced(const struct session *s)
-{
-	return s->untraced;
 }
 
 int session_follow(struct session *s, pid_t pid)

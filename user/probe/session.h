@@ -83,9 +83,6 @@ void session_layouts(const struct session *s, struct layouts *layouts);
 /* With config.checks: where it lies. */
 void session_seen(const struct session *s, struct seen *seen);
 
-/* Whether a function that is wanted was left without its probes. */
-bool session_untraced(const struct session *s);
-
 /* With config.follow: that process and all that come from it. 0 or a negative errno. */
 int session_follow(struct session *s, pid_t pid);
 

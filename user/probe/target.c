@@ -180,7 +180,6 @@ static int attach_file(struct target_attacher *a, int fd, const char *path, pid_
 static void count_attached(struct target_attacher *a, struct attached *t, const char *path)
 {
 	t->counted = true;
-	company_note(&a->company, a->functions, t->functions);
 	a->sites += (size_t)t->sites;
 	a->functions_seen |= t->functions;
 	add_to_summary(a, (int)t->sites, path);
@@ -195,6 +194,7 @@ static int note_mapped(struct target_attacher *a, struct attached *t, const stru
 	if (t->counted)
 		return TARGET_OLD;
 	count_attached(a, t, m->path);
+	company_note(&a->company, a->functions, t->functions, m);
 	return t->ahead ? TARGET_AHEAD : TARGET_LATE;
 }
 
