@@ -61,7 +61,7 @@ bool scene_armed;             /* every allocator that it has mapped has its prob
 bool scene_lost;              /* a hand-out may have gone by unseen: nothing is judged any more */
 struct {
 	__u64 stops; /* so far; the rest is of the last one */
-	__u64 addr;
+	__u64 addr, caller;
 	__u32 tgid, tid, function, reserved;
 } scene;
 

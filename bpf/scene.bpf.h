@@ -31,7 +31,7 @@ static __always_inline void scene_put(__u32 tgid, __u64 addr)
 		scene_lost = true;
 }
 
-static __always_inline void scene_stop(__u64 pid_tgid, __u32 function, __u64 addr)
+static __always_inline void scene_stop(__u64 pid_tgid, __u32 function, __u64 addr, __u64 caller)
 {
 	if (bpf_send_signal(SIGNAL_STOP))
 		return;
@@ -39,6 +39,7 @@ static __always_inline void scene_stop(__u64 pid_tgid, __u32 function, __u64 add
 	scene.tid = (__u32)pid_tgid;
 	scene.function = function;
 	scene.addr = addr;
+	scene.caller = caller;
 	__sync_fetch_and_add(&scene.stops, 1);
 }
 
@@ -53,7 +54,7 @@ static __always_inline void scene_enter(__u64 pid_tgid, __u32 function, __u64 ad
 	if (!bpf_map_delete_elem(&live_blocks, &key) || !scene_armed || scene_lost)
 		return;
 	if (caller && (caller < scene_begin || caller >= scene_end))
-		scene_stop(pid_tgid, function, addr);
+		scene_stop(pid_tgid, function, addr, caller);
 }
 
 /* At the return of a call that is no plain free. */

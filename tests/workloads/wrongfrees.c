@@ -30,7 +30,7 @@
 #define SIZE     24
 #define CACHED   7 /* blocks of a size in a thread's cache */
 #define CHUNK    0x21
-#define NOINLINE __attribute__((noipa, visibility("default")))
+#define NOINLINE __attribute__((noipa))
 
 static int made, before, now;
 
@@ -142,7 +142,7 @@ static void do_double_reused(void)
 	free(a), free(b);
 }
 
-static void *at(uint64_t *words)
+NOINLINE static void *at(uint64_t *words)
 {
 	words[1] = CHUNK;
 	words[5] = CHUNK;

@@ -209,18 +209,30 @@ void checks_arm(struct run *r)
 	r->unarmed_said |= !closed;
 }
 
-void checks_look(struct run *r)
+/* Where a debugger will find it; of a function with a return probe it does not see the caller. */
+static void say_stopped(const struct run *r, const struct seen_stop *stop)
 {
 	const struct functions *f = &r->options->functions;
+	struct sym_stack stack =
+		symbolizer_resolve(r->symbolizer, (pid_t)stop->pid, stop->caller, true);
+	const struct sym_frame *frame = &stack.frames[0];
+	char where[300], function[200];
+
+	snprintf(where, sizeof(where), "%s", frame->function ? frame->function : frame->module);
+	log_warn("process %" PRIu32 " is stopped at a call of '%s' by '%s' that frees 0x%" PRIx64
+		 ", which is not in use: gdb -p %" PRIu32 ", then kill -CONT %" PRIu32,
+		 stop->pid, stop->function < f->count ? f->rows[stop->function].name : "?",
+		 log_quote(function, sizeof(function), where), stop->addr, stop->pid, stop->pid);
+}
+
+void checks_look(struct run *r)
+{
 	struct seen_stop stop;
 
 	if (!r->options->stop_on_error)
 		return;
 	if (seen_stopped(&r->seen, &stop))
-		log_warn("process %" PRIu32 " is stopped at a call of '%s' that frees 0x%" PRIx64
-			 ", which is not in use: gdb -p %" PRIu32 ", then kill -CONT %" PRIu32,
-			 stop.pid, stop.function < f->count ? f->rows[stop.function].name : "?",
-			 stop.addr, stop.pid, stop.pid);
+		say_stopped(r, &stop);
 	if (!seen_judges(&r->seen) && !r->unarmed_said) {
 		r->unarmed_said = true;
 		log_warn("--stop-on-error: from now on the command is not stopped: it has become "

@@ -13,8 +13,8 @@
 
 /* A call that freed what is not in use, and at which the process was stopped. */
 struct seen_stop {
-	uint64_t stops; /* so far */
-	uint64_t addr;
+	uint64_t stops;        /* so far */
+	uint64_t addr, caller; /* the block, and the address that the call returns to */
 	uint32_t pid, tid, function, reserved;
 };
 
