@@ -27,7 +27,7 @@ _alloctrace() {
 		--prefix | --function | --sample-bytes | -N | --top) ;;
 	*)
 		mapfile -t COMPREPLY < <(compgen -W '--pid --comm --uid --cgroup --follow --duration --interval --format --output --events --prefix
-			--function --object --min-size --max-size --sample-bytes --by --why --top --svg --stacks --unwind --max-stack --ring-size --strict --as-root --exit-status --verbose --quiet
+			--function --object --min-size --max-size --sample-bytes --by --why --top --svg --stacks --unwind --max-stack --ring-size --strict --as-root --exit-status --stop-on-error --verbose --quiet
 			--version --help -p -n -u -d -i -f -o -e -z -Z -N -k -v -q -V -h' -- "$word")
 		[ "$COMP_CWORD" -gt 1 ] || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W 'trace latency compare sites' -- "$word")
 		;;
