@@ -148,13 +148,14 @@ static int size_maps(struct alloctrace_bpf *skeleton, const struct session_confi
 /* The tracepoints that a run needs besides the probes: which are loaded is to be said before. */
 static int attach_tracepoints(struct session *s)
 {
+	/* Ends before beginnings: a child must not be left on its parent's memory for ever. */
 	struct bpf_program *const programs[] = {
 		s->skeleton->progs.thread_exit,  s->skeleton->progs.process_fork,
 		s->skeleton->progs.process_exit, s->skeleton->progs.syscall_enter,
 		s->skeleton->progs.syscall_exit, s->skeleton->progs.task_switch,
 		s->skeleton->progs.layout_fork,  s->skeleton->progs.layout_exec,
-		s->skeleton->progs.layout_exit,  s->skeleton->progs.share_fork,
-		s->skeleton->progs.share_exec,   s->skeleton->progs.share_exit,
+		s->skeleton->progs.layout_exit,  s->skeleton->progs.share_exec,
+		s->skeleton->progs.share_exit,   s->skeleton->progs.share_fork,
 	};
 	int err = 0;
 
