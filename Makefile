@@ -203,6 +203,7 @@ $(BUILD)/unit/test_site: UNIT_LIBS = -lZydis
 $(BUILD)/unit/test_hazard: user/probe/hazard.c user/sym/proc.c user/sym/regular.c
 $(BUILD)/unit/test_hazard: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libbpf)
 $(filter $(BUILD)/unit/test_functions%,$(UNIT_TESTS)): user/probe/functions.c
+$(BUILD)/unit/test_company: user/probe/functions.c user/probe/company.c
 $(BUILD)/unit/test_options $(BUILD)/unit/test_options_functions: user/probe/functions.c user/cmd/options.c user/cmd/choose.c user/cmd/values.c
 $(BUILD)/unit/test_values: user/cmd/values.c
 $(BUILD)/unit/test_cache_dir: user/cmd/cache.c

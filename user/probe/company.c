@@ -34,7 +34,7 @@ void company_note(struct company *c, const struct functions *f, uint64_t defined
 	uint64_t prefixed = 0;
 	unsigned int keys = 0;
 
-	for (size_t i = 0; i < f->count; i++) {
+	for (size_t i = 0; i < f->count && i < EVENT_MAX_FUNCTIONS; i++) {
 		const struct function *row = &f->rows[i];
 
 		if (!(defined >> i & 1))
