@@ -233,6 +233,7 @@ $(BUILD)/unit/test_hazard: user/probe/hazard.c user/sym/proc.c user/sym/regular.
 $(BUILD)/unit/test_hazard: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libbpf)
 $(filter $(BUILD)/unit/test_functions%,$(UNIT_TESTS)): user/probe/functions.c
 $(filter $(BUILD)/unit/test_options%,$(UNIT_TESTS)): user/probe/functions.c $(addprefix user/cmd/,options.c option_rows.c commands.c together.c choose.c values.c)
+$(BUILD)/unit/test_company: user/probe/functions.c user/probe/company.c
 $(BUILD)/unit/test_values: user/cmd/values.c
 $(BUILD)/unit/test_cache_dir: user/cmd/cache.c
 $(BUILD)/unit/test_pressure: user/probe/relief.c

@@ -27,6 +27,8 @@
 #include "emit.bpf.h"
 #include "lane.bpf.h"
 #include "arguments.bpf.h"
+#include "scene.bpf.h"
+#include "share.bpf.h"
 #include "inflight.bpf.h"
 #include "pool.bpf.h"
 #include "thread.bpf.h"
@@ -133,6 +135,26 @@ int thread_exit(void *ctx)
 {
 	(void)ctx;
 	return thread_exits();
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(share_fork, struct task_struct *parent, struct task_struct *child)
+{
+	return share_forks(parent, child);
+}
+
+SEC("raw_tp/sched_process_exec")
+int share_exec(void *ctx)
+{
+	(void)ctx;
+	return share_ends(true);
+}
+
+SEC("raw_tp/sched_process_exit")
+int share_exit(void *ctx)
+{
+	(void)ctx;
+	return share_ends(false);
 }
 
 SEC("tp_btf/sched_process_fork")

@@ -23,7 +23,10 @@ const volatile bool config_follow;        /* only processes in `followed` */
 const volatile __u64 config_sample_bytes; /* 0: every call is an event */
 const volatile bool config_lanes;         /* calls are added up, not sent */
 const volatile bool config_by_size, config_by_site, config_slices, config_why;
-const volatile __u32 config_calibrator; /* the helper that calls functions that do nothing */
+const volatile bool config_checks;        /* somebody judges calls: see share.bpf.h */
+const volatile bool config_stop_on_error; /* see scene.bpf.h */
+const volatile __u64 config_leaves;       /* bit i: function i calls none that hands out blocks */
+const volatile __u32 config_calibrator;   /* the helper that calls functions that do nothing */
 /* Numbers of the system calls whose time --why looks at; they differ by machine. */
 const volatile __u32 config_syscalls[WIRE_NR_CAUSES][3];
 #define LOG2_STEPS 1024
@@ -44,6 +47,23 @@ __u64 pressure;
 
 /* No more stacks get numbers: from now on they come with every call. */
 bool stacks_full;
+
+/* Bit i of nested[j]: function i was called inside of function j. */
+__u64 nested[64];
+
+/* A map of those below was full, or children of children share memory: all may do so. */
+bool sharing_unknown;
+
+/* With config_stop_on_error. */
+__u32 scene_tgid;             /* whose blocks are followed; 0: nobody's */
+__u64 scene_begin, scene_end; /* its allocator's own code, which frees what it likes */
+bool scene_armed;             /* every allocator that it has mapped has its probes */
+bool scene_lost;              /* a hand-out may have gone by unseen: nothing is judged any more */
+struct {
+	__u64 stops; /* so far; the rest is of the last one */
+	__u64 addr, caller;
+	__u32 tgid, tid, function, reserved;
+} scene;
 
 /* Bit i: calls of class i have returned, and are to be corrected. */
 __u32 classes_seen;
@@ -144,6 +164,38 @@ struct {
 	__type(key, struct sample_key);
 	__type(value, __u8);
 } sampled SEC(".maps");
+
+/* Blocks that are live, with config_stop_on_error. Keys as above. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4 << 20);
+	__type(key, struct sample_key);
+	__type(value, __u8);
+} live_blocks SEC(".maps");
+
+/* Processes that have had a child on their memory … */
+struct sharing {
+	__u64 children; /* that still are */
+	__u64 last_ns;  /* when one came or went */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 16);
+	__type(key, __u32); /* tgid */
+	__type(value, struct sharing);
+} sharing SEC(".maps");
+
+/* … and these children. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 14);
+	__type(key, __u32);   /* tgid */
+	__type(value, __u32); /* its parent's */
+} sharers SEC(".maps");
 
 /* With config_by_rules. The pieces of files; user/cmd/unwinder.c fills them. */
 struct unwind_piece {

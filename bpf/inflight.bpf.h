@@ -25,6 +25,8 @@ static __always_inline struct call *call_slot(void)
 	struct call *call = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL,
 						 BPF_LOCAL_STORAGE_GET_F_CREATE);
 
+	if (!call)
+		scene_miss();
 	if (!call && !is_calibrator(bpf_get_current_pid_tgid())) {
 		count(WIRE_ENTERED);
 		count(WIRE_LOST_MAP_FULL);
@@ -35,8 +37,10 @@ static __always_inline struct call *call_slot(void)
 /* What was open on this thread will never return. */
 static __always_inline void call_abandon(struct call *call)
 {
-	if (call->sp && !call->muted && !call->silent)
+	if (call->sp && !call->muted && !call->silent) {
 		count(WIRE_LOST_UNPAIRED);
+		scene_miss();
+	}
 	call->sp = 0;
 }
 
@@ -64,6 +68,15 @@ static __always_inline bool call_is_nested(struct call *call, __u64 sp, __u64 ca
 	if (sp < call->sp)
 		return call_will_return(call);
 	return caller != call->stack[0] && !(caller & TRAMPOLINE_MASK);
+}
+
+/* Blocks that are handed out inside of a call are in no event: whoever judges calls must know. */
+static __always_inline void call_note_nested(const struct call *call, const struct request *req)
+{
+	if (!config_checks || req->kind == WIRE_FREE || call->muted)
+		return;
+	note_nested(call->event.function, req->function);
+	scene_nested(call->event.function, req->function);
 }
 
 /*
@@ -116,8 +129,10 @@ static __always_inline struct call *call_open(struct pt_regs *ctx, const struct 
 	if (!call)
 		return NULL;
 	readable = stack_caller(ctx, &caller);
-	if (call_is_nested(call, sp, caller))
+	if (call_is_nested(call, sp, caller)) {
+		call_note_nested(call, req);
 		return NULL;
+	}
 	if (req->kind == WIRE_FREE && free_is_tail(call, ctx, req->addr, caller))
 		return NULL;
 	call_abandon(call);
@@ -126,6 +141,8 @@ static __always_inline struct call *call_open(struct pt_regs *ctx, const struct 
 	if (call->muted)
 		return NULL;
 	call_sample(call, req, pid_tgid);
+	scene_enter(pid_tgid, req->function, req->kind == WIRE_FREE ? req->addr : req->old_addr,
+		    caller);
 	call->class = req->class;
 	if (config_lanes) {
 		lane_begin(&call->event, pid_tgid, req->kind, req->function);
@@ -289,6 +306,7 @@ static __always_inline int call_leave(struct pt_regs *ctx)
 		call->event.flags |= WIRE_NOT_MEASURED; /* the step lies inside the window */
 	if (config_sample_bytes)
 		call_follow(call);
+	scene_leave(&call->event);
 	if (!call->silent)
 		emit_with_stack(call, ctx, PT_REGS_SP(ctx), false);
 	return 0;

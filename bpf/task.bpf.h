@@ -34,7 +34,10 @@ struct uprobe_task {
 	struct return_instance *return_instances;
 } __attribute__((preserve_access_index));
 
+struct mm_struct;
+
 struct task_struct {
+	struct mm_struct *mm; /* NULL: a thread of the kernel's own */
 	int pid;
 	int tgid;
 	unsigned long nvcsw, nivcsw;

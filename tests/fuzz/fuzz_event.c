@@ -28,7 +28,8 @@ static void on_finding(void *context, const struct finding *f)
 
 	run->found++;
 	fuzz_check(f->check < FINDING_NR_CHECKS && finding_name(f->check), "a finding has a name");
-	fuzz_check(f->pool && memchr(f->pool, 0, 65), "its pool has one");
+	fuzz_check(f->pool ? memchr(f->pool, 0, 65) != NULL : f->function < EVENT_MAX_FUNCTIONS,
+		   "it has a pool with a name, or a function");
 	fuzz_check(memchr(f->comm, 0, sizeof(f->comm)), "a command's name ends");
 	fuzz_check(f->frames <= EVENT_MAX_FRAMES && (!f->frames || f->stack),
 		   "a finding's stack is there");
@@ -61,6 +62,9 @@ static void set_up(struct run *run, struct fuzz_input *in)
 	h->findings.known_since = settings & 1 ? known_since : NULL;
 	h->findings.is_shared = run->shared ? is_shared : NULL;
 	h->findings.context = run;
+	h->findings.whole_life = !(settings & 2);
+	for (size_t i = 0; i < EVENT_MAX_FUNCTIONS; i++)
+		h->findings.families[i] = (uint8_t)(i % 3);
 	h->findings.partial = settings & 8;
 	h->findings.partial_threads = settings & 16;
 	h->sample_bytes = settings & 32 ? 1 + fuzz_byte(in) * 64ULL : 0;

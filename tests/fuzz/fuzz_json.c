@@ -220,7 +220,13 @@ static void tell_finding(struct sink *s, const struct names *n, uint8_t settings
 			    .other_site = 0x2000};
 
 	snprintf(f.comm, sizeof(f.comm), "%s", n->comm);
-	f.chunks = f.check >= FINDING_LEAKED;
+	f.chunks = f.check == FINDING_LEAKED || f.check == FINDING_REGION_FREED;
+	f.function = f.other_function = f.made_function = FINDING_NO_FUNCTION;
+	if (f.check >= FINDING_DOUBLE_FREE) {
+		f.pool = NULL;
+		f.function = f.made_function = 0;
+		f.made_site = 0x1001;
+	}
 	s->ops->finding(s, &f);
 }
 

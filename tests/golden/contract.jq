@@ -79,7 +79,10 @@ def check_event($n):
   ((.stack // [])[] | check_frame($n));
 
 def check_names: ["chunk-outside-region", "misaligned", "overlapping", "handed-out-twice", "freed-twice",
-                  "freed-to-other-pool", "leaked-at-destroy", "region-freed-while-live"];
+                  "freed-to-other-pool", "leaked-at-destroy", "region-freed-while-live",
+                  "double-free", "invalid-free", "mismatched-free"];
+
+def block_checks: ["double-free", "invalid-free", "mismatched-free"];
 
 def check_counts($n; names):
   to_entries[]
@@ -91,21 +94,31 @@ def check_finding($n):
              pid: "whole", tid: "whole", comm: "text", addr: "address", size: "whole",
              align: "whole", chunks: "whole", bytes: "whole", region: "object", stack: "list",
              other_pool: "text", other_addr: "address", other_size: "whole", other_tid: "whole",
-             other_ts_ns: "whole", other_stack: "list"};
-        ["check", "pool", "pool_addr", "ts_ns", "pid", "tid", "comm", "addr"]),
+             other_ts_ns: "whole", other_stack: "list", call: "text", other_function: "text",
+             made_function: "text", made_tid: "whole", made_ts_ns: "whole", made_stack: "list"};
+        ["check", "ts_ns", "pid", "tid", "comm", "addr"]),
+  (if (.check | IN(block_checks[])) == has("call") and has("call") != has("pool") then empty
+   else error("line \($n): neither a call nor a pool, or both") end),
+  (if has("pool") and (has("pool_addr") | not) then error("line \($n): a pool without its address")
+   else empty end),
+  (if (.check == "double-free") == has("made_function") then empty
+   else error("line \($n): it is not known who made the block, or it does not matter") end),
   (if [.check] - check_names == [] then empty else error("line \($n): check \(.check)") end),
   together($n; ["chunks", "bytes"]),
   together($n; ["other_addr", "other_size"]),
-  (if has("size") != has("chunks") then empty
+  (if .check == "invalid-free" or has("size") != has("chunks") then empty
    else error("line \($n): neither a chunk nor a number of them, or both") end),
-  (if (.check == "freed-to-other-pool") == has("other_pool") then empty
+  (if .check == "mismatched-free" or (.check == "freed-to-other-pool") == has("other_pool") then empty
    else error("line \($n): an other pool, or none") end),
-  (if ((.check | IN("chunk-outside-region", "misaligned")) or has("other_stack"))
+  (if .check == "mismatched-free" and has("other_pool") == has("other_function")
+   then error("line \($n): whose it is is not said, or twice") else empty end),
+  (if ((.check | IN("chunk-outside-region", "misaligned", "invalid-free")) or has("other_stack"))
       and (.check == "leaked-at-destroy" or has("stack")) then empty
    else error("line \($n): a side is missing") end),
   ((.region // empty) | check($n; {base: "address", bytes: "whole", chunk_size: "whole"};
                               ["base", "bytes", "chunk_size"])),
   ((.stack // [])[] | check_frame($n)),
+  ((.made_stack // [])[] | check_frame($n)),
   ((.other_stack // [])[] | check_frame($n));
 
 

@@ -44,7 +44,8 @@ struct run {
 	const struct event_totals *calls; /* NULL: as the events have them */
 	const struct given *lanes;        /* NULL: none */
 	uint64_t sample_bytes;
-	bool checks;                                 /* of pools */
+	bool checks;                                 /* of pools … */
+	const uint8_t *families;                     /* … and of blocks; NULL: not of these */
 	const struct event_totals *unsent;           /* by function; NULL: none */
 	const struct event_pool_totals *unsent_pool; /* of POOL; NULL: none */
 	struct report interim, final;
@@ -187,6 +188,7 @@ static const struct run family_run = {
 static const struct step no_steps[] = {NEVER};
 
 #include "wrongs.h"
+#include "frees.h"
 #include "filling.h"
 #include "stacks.h"
 
@@ -363,6 +365,9 @@ static void play(struct sink *s, struct heap *h, const struct run *run)
 	h->sample_bytes = run->sample_bytes;
 	h->findings.on_finding = run->checks && s->ops->finding ? tell : NULL;
 	h->findings.context = s;
+	h->findings.whole_life = run->families;
+	if (run->families)
+		memcpy(h->findings.families, run->families, sizeof(h->findings.families));
 	if (s->ops->start)
 		s->ops->start(s);
 	for (size_t i = 0; i <= run->count; i++) {
@@ -432,6 +437,8 @@ static const struct {
 	{"findings.text", &text_trace_sink, &wrongs_run, false},
 	{"findings.json", &json_trace_sink, &wrongs_run, true},
 	{"findings.chrome", &chrome_trace_sink, &wrongs_run, false},
+	{"frees.text", &text_trace_sink, &frees_run, false},
+	{"frees.json", &json_trace_sink, &frees_run, true},
 	{"filling.text", &text_trace_sink, &filling_run, false},
 	{"filling.json", &json_trace_sink, &filling_run, false},
 	{"filling.chrome", &chrome_trace_sink, &filling_run, false},

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cmd/checks.h"
 #include "cmd/describe.h"
 #include "cmd/rights.h"
 #include "core/log.h"
@@ -69,9 +70,16 @@ static void on_late_mapping(void *context, pid_t pid, const struct proc_mapping 
 {
 	struct run *r = context;
 	size_t before = r->attacher.sites;
-	int news = target_attach_mapping(&r->attacher, pid, scope_of(r, pid), m);
-	uint64_t late_ns = timeline_now() - ts_ns;
+	uint64_t late_ns;
+	int news;
 
+	checks_disarm(r);
+	news = target_attach_mapping(&r->attacher, pid, scope_of(r, pid), m);
+	late_ns = timeline_now() - ts_ns;
+	if (news == TARGET_LATE)
+		checks_came_late(r);
+	checks_learn(r);
+	checks_arm(r);
 	if (news < 0) {
 		if (proc_exists(pid)) /* else it has ended: no loss */
 			log_warn("%s", r->attacher.why);
@@ -130,6 +138,8 @@ static int announce(struct run *r, const char *whom)
 		return err;
 	describe_functions(r);
 	describe_missing(r);
+	checks_learn(r);
+	checks_arm(r);
 	output_begin(&r->output);
 	if (r->sink.ops->start)
 		r->sink.ops->start(&r->sink);
@@ -150,6 +160,7 @@ static int announce(struct run *r, const char *whom)
 static void open_gate(struct run *r)
 {
 	r->info.start_ns = timeline_now();
+	checks_begin(r);
 	session_open_gate(r->session);
 }
 
@@ -219,6 +230,7 @@ static int on_mapped(void *context, pid_t pid)
 {
 	struct run *r = context;
 
+	checks_watch(r, pid);
 	leave_to_timers(r, pid);
 	return target_attach_process(&r->attacher, pid, is_scoped(r));
 }

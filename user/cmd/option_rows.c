@@ -228,6 +228,8 @@ const struct option_row option_rows[] = {
 	 "run COMMAND as root, not as the user who called sudo"},
 	{0, true, "exit-status", NULL, take_switch, FIELD(exit_status), 0, 0,
 	 "exit with COMMAND's own status"},
+	{0, true, "stop-on-error", NULL, take_switch, FIELD(stop_on_error), 0, 0,
+	 "stop COMMAND (SIGSTOP) at the call that frees what is not in use, for a debugger"},
 	{0, false, "color", "WHEN", take_color, FIELD(color), 0, 0,
 	 "auto (on a terminal, the default), always or never"},
 	{0, false, "json-schema", NULL, take_switch, FIELD(json_schema), 0, 0,

@@ -66,6 +66,7 @@ struct options {
 	uint64_t max_stack; /* frames */
 	uint64_t ring_size; /* bytes */
 	bool strict, verbose, quiet, as_root, exit_status;
+	bool stop_on_error; /* trace: the command stops where it frees what is not in use */
 	bool help, version, json_schema;
 };
 

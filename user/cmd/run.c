@@ -263,6 +263,7 @@ static int follow(struct run *r)
 			log_error("cannot read the ring buffer: %s", strerror(-more));
 			return more;
 		}
+		checks_look(r);
 		now = timeline_now();
 		do_due(r, now);
 		output_flush(&r->output);

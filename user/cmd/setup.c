@@ -18,6 +18,7 @@
 #include "guard/fetch.h"
 #include "guard/privileges.h"
 #include "probe/hazard.h"
+#include "probe/library.h"
 #include "probe/preflight.h"
 
 static int check_targets(const struct options *o)
@@ -105,6 +106,9 @@ static struct session_config config_of(struct options *o)
 		.by_site = o->by == LANE_BY_SITE || o->why,
 		.slices = options_is(o, "compare"),
 		.why = o->why,
+		.checks = options_is(o, "trace") || o->recording,
+		.stop_on_error = o->stop_on_error,
+		.leaves = company_leaves(&o->functions),
 		.timers = options_is(o, "compare") && (o->argv || o->pid_count),
 		.functions = &o->functions,
 		.comm = o->comm,
@@ -158,10 +162,11 @@ static int prepare(struct run *r)
 		config.helpers[3] = r->fetch ? fetch_process(r->fetch) : 0;
 		config.helpers[4] = symbolizer_guest_keeper(r->symbolizer);
 	}
-	session_quiet_library();
+	library_quiet();
 	r->session = session_new(&config, &err, why, sizeof(why));
 	if (!r->session)
 		return describe_error(err, why, "");
+	session_seen(r->session, &r->seen);
 	err = check_mechanism(r);
 	if (err)
 		return err;

@@ -38,6 +38,7 @@ struct run {
 	struct timeline timeline;
 	struct unwinder unwinder;
 	struct session *session;
+	struct seen seen; /* by the session's programs, beside the events */
 	struct target_attacher attacher;
 	struct sink sink;
 	struct recorder recorder; /* all zero: nothing is recorded */
@@ -63,6 +64,7 @@ struct run {
 	uint64_t over_ns; /* when the run was over, and its report is still to come; 0: it is not */
 	uint64_t next_report_ns, next_progress_ns, next_sweep_ns, next_look_ns;
 	bool progress_shown, silence_judged;
+	bool unarmed_said;   /* that --stop-on-error does nothing */
 	int unread;          /* why the last report lacks calls that were added up; 0: it has all */
 	bool cut;            /* the last calls were not waited for */
 	bool said;           /* why there will be no run */

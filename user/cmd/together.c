@@ -71,6 +71,14 @@ static int check_belongings(const struct options *o)
 	return -EINVAL;
 }
 
+/* Every call of a command, from its first one on. */
+static bool sees_all(const struct options *o)
+{
+	return o->argv && options_is(o, "trace") && !o->comm && !o->by_uid && !o->cgroup &&
+	       !o->events.count && !o->min_size && o->max_size == UINT64_MAX && !o->sample_bytes &&
+	       !o->own_functions.count && !o->objects.count;
+}
+
 static int check_together(const struct options *o)
 {
 	const char *serves = o->command->kind == COMMAND_SITES ? "trace" : o->report;
@@ -84,6 +92,11 @@ static int check_together(const struct options *o)
 		log_error("--min-size is above --max-size: nothing would be traced");
 	else if ((o->as_root || o->exit_status) && !o->argv)
 		log_error("--as-root and --exit-status need a command behind '--'");
+	else if (o->stop_on_error && !sees_all(o))
+		log_error(
+			"--stop-on-error belongs to 'trace', needs a command behind '--', and goes "
+			"with none of -n, -u, --cgroup, -e, -z, -Z, --sample-bytes, --function and "
+			"--object: it must see every call");
 	else if (o->follow && !o->argv && !o->pid_count)
 		log_error("--follow needs a target: without one every process is traced");
 	else if (o->sample_bytes && options_add_up(o))

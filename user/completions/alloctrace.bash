@@ -33,7 +33,7 @@ _alloctrace() {
 		--prefix | --function | --sample-bytes | -N | --top | --from | --until | --older | --within) ;;
 	*)
 		mapfile -t COMPREPLY < <(compgen -W '--pid --comm --uid --cgroup --follow --duration --interval --format --output --record --embed-symbols --as --from --until --older --within --events --prefix
-			--function --object --min-size --max-size --sample-bytes --by --why --top --svg --stacks --unwind --max-stack --ring-size --strict --as-root --exit-status --color --json-schema --verbose --quiet
+			--function --object --min-size --max-size --sample-bytes --by --why --top --svg --stacks --unwind --max-stack --ring-size --strict --as-root --exit-status --stop-on-error --color --json-schema --verbose --quiet
 			--version --help -p -n -u -d -i -f -o -e -z -Z -N -k -v -q -V -h' -- "$word")
 		[ "$COMP_CWORD" -gt 1 ] || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W 'trace latency compare leaks hot temporary peak sizes record report diff sites' -- "$word")
 		;;

@@ -14,6 +14,7 @@ void check_init_process(struct heap_process *p)
 {
 	p->one_thread = true;
 	table_init(&p->held, sizeof(uint64_t), sizeof(uint64_t), 1 << 20);
+	table_init(&p->freed, sizeof(uint64_t), sizeof(struct freed_block), CHECK_MAX_FREED);
 }
 
 static void drop_map(struct heap *h, struct pool_state *state)
@@ -35,6 +36,8 @@ void check_fini_process(struct heap *h, struct heap_process *p)
 {
 	table_sweep(&p->pools, drop_map_of, h);
 	h->findings.remembered -= p->remembered;
+	h->findings.freed -= p->freed.count;
+	table_fini(&p->freed);
 	table_fini(&p->held);
 	table_fini(&p->told);
 }
@@ -45,6 +48,9 @@ struct finding check_found(const struct heap *h, const struct pool_state *state,
 	struct finding f = {
 		.check = check,
 		.pool = h->pool_rows[state->row].name,
+		.function = FINDING_NO_FUNCTION,
+		.other_function = FINDING_NO_FUNCTION,
+		.made_function = FINDING_NO_FUNCTION,
 		.pid = e->pid,
 		.tid = e->tid,
 		.ts_ns = e->ts_ns,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The checks of pools, one call for each thing that happens to a chunk. What is found and what is
- * never told stands in finding.h. For heap.c alone.
+ * The checks of pools, one call for each thing that happens to a chunk, and those of blocks. What
+ * is found and what is never told stands in finding.h. For heap.c alone.
  *
  * A pool is checked as far as it is known: its region and what the call asked for from its creation
  * on; what contradicts its history, from the first chunk that was seen handed out. Pools of
@@ -66,5 +66,18 @@ static inline void check_region(struct heap *h, struct heap_process *p, const st
 	if (p->held.count)
 		check_region_freed(h, p, e, addr);
 }
+
+/* ---- blocks of malloc's kin (check_block.c) ---- */
+
+/* Before the block, which was at that address when the call began, is taken out. */
+void check_block_freed(struct heap *h, struct heap_process *p, const struct event *e, uint64_t addr,
+		       const struct heap_block *block);
+
+/* A block was freed late: of the one at that address it is not known where it was freed last. */
+void check_block_late(struct heap *h, struct heap_process *p, uint64_t addr);
+
+/* Something was freed that was not in use. */
+void check_block_unknown(struct heap *h, struct heap_process *p, const struct event *e,
+			 uint64_t addr);
 
 #endif

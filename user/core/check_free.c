@@ -113,7 +113,7 @@ static void check_twice_freed(struct heap *h, struct heap_process *p, struct poo
 
 struct owner_search {
 	const struct heap_process *process;
-	const struct event *event;
+	uint64_t addr, not_pool;
 	struct heap_block *block;
 	struct pool_state *state;
 	uint64_t pool;
@@ -125,13 +125,28 @@ static bool is_owner(const void *key, void *value, void *context)
 	uint64_t pool = *(const uint64_t *)key;
 	struct heap_block *block;
 
-	if (pool == s->event->pool)
+	if (pool == s->not_pool)
 		return false;
-	block = block_at(s->process, pool, s->event->addr);
+	block = block_at(s->process, pool, s->addr);
 	if (!block || block->gone || !is_judged(value, block))
 		return false;
-	*s = (struct owner_search){s->process, s->event, block, value, pool};
+	s->block = block;
+	s->state = value;
+	s->pool = pool;
 	return false;
+}
+
+struct heap_block *check_owner(struct heap_process *p, uint64_t addr, uint64_t pool,
+			       struct pool_state **state, uint64_t *owner)
+{
+	struct owner_search s = {.process = p, .addr = addr, .not_pool = pool};
+
+	if (!p->pools.count || p->pools.count > MAX_OWNERS)
+		return NULL;
+	table_sweep(&p->pools, is_owner, &s);
+	*state = s.state;
+	*owner = s.pool;
+	return s.block;
 }
 
 /* From now on the chunk is in the one pool and belongs to the other. */
@@ -167,20 +182,22 @@ static void move_away(struct heap *h, struct heap_process *p, const struct event
 static bool check_other_pool(struct heap *h, struct heap_process *p, const struct event *e,
 			     struct pool_state *state)
 {
-	struct owner_search s = {.process = p, .event = e};
 	struct finding f = check_found(h, state, e, e->pool, FINDING_OTHER_POOL);
+	struct pool_state *owner;
+	struct heap_block *block;
+	uint64_t pool;
 
-	if (p->pools.count > MAX_OWNERS || (state->bytes && is_inside(state, e)))
+	if (state->bytes && is_inside(state, e))
 		return false;
-	table_sweep(&p->pools, is_owner, &s);
-	if (!s.block)
+	block = check_owner(p, e->addr, e->pool, &owner, &pool);
+	if (!block)
 		return false;
-	f.other_pool = h->pool_rows[s.state->row].name;
-	f.size = s.block->size;
-	set_other(&f, s.block);
-	if (!heap_pool_is_arena(h, s.state) && doubt_is_sound(h, s.state, &f, s.block->since_ns))
+	f.other_pool = h->pool_rows[owner->row].name;
+	f.size = block->size;
+	set_other(&f, block);
+	if (!heap_pool_is_arena(h, owner) && doubt_is_sound(h, owner, &f, block->since_ns))
 		doubt_tell(h, p, &f);
-	move_away(h, p, e, s.block);
+	move_away(h, p, e, block);
 	return true;
 }
 

@@ -1,11 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* What the two halves of the checks share. For check.c and check_free.c alone. */
+/* What the parts of the checks share. For check*.c alone. */
 #ifndef ALLOCTRACE_CORE_CHECK_PARTS_H
 #define ALLOCTRACE_CORE_CHECK_PARTS_H
 
 #include "core/check.h"
 
 #define CHECK_MAX_REMEMBERED (1 << 20) /* freed chunks, of all processes */
+
+#define CHECK_MAX_FREED (1 << 16) /* freed blocks of malloc's kin, of a process … */
+#define CHECK_ALL_FREED (1 << 20) /* … and of all */
+
+/* A block of malloc's kin that was freed: where it had been handed out, and where it went. */
+struct freed_block {
+	uint64_t size;
+	uint64_t made_ns, made_site, freed_ns, freed_site;
+	uint64_t serial; /* the oldest have the lowest */
+	uint32_t made_tid, freed_tid;
+	uint16_t made_function, freed_function;
+	bool by_free; /* not by realloc */
+};
+
+_Static_assert(sizeof(struct freed_block) % 8 == 0, "a table's values are words");
+
+/* The pool whose chunk in use lies there, among the process's other pools; NULL: none, or it is not
+ * judged. `pool`: the one that it is not. */
+struct heap_block *check_owner(struct heap_process *p, uint64_t addr, uint64_t pool,
+			       struct pool_state **state, uint64_t *owner);
 
 static inline bool checks_any(const struct heap *h, const struct event *e)
 {

@@ -30,6 +30,9 @@ const char *finding_name(enum finding_check check)
 		[FINDING_OTHER_POOL] = "freed-to-other-pool",
 		[FINDING_LEAKED] = "leaked-at-destroy",
 		[FINDING_REGION_FREED] = "region-freed-while-live",
+		[FINDING_DOUBLE_FREE] = "double-free",
+		[FINDING_INVALID_FREE] = "invalid-free",
+		[FINDING_MISMATCHED] = "mismatched-free",
 	};
 
 	return names[check];
@@ -68,9 +71,29 @@ bool doubt_is_sound(struct heap *h, struct pool_state *state, const struct findi
 	return false;
 }
 
+bool doubt_block_is_sound(struct heap *h, struct heap_process *p, const struct finding *f,
+			  uint64_t since_ns)
+{
+	const struct findings *c = &h->findings;
+	uint64_t begun = since_ns ? since_ns : 1; /* nothing at all was lost */
+
+	if (h->refused || p->unsure)
+		return false;
+	if (c->since_ns && begun <= c->since_ns + DOUBT_LATE_NS)
+		return false;
+	if (begun <= c->lost_ns || begun <= doubt_known_since(h)) {
+		h->findings.doubtful++;
+		return false;
+	}
+	if (c->may_tell && !c->may_tell(c->context, f, since_ns))
+		return false;
+	p->unsure = c->is_shared && c->is_shared(c->context, f->pid, f->addr);
+	return !p->unsure;
+}
+
 static struct told_key key_of(const struct heap *h, const struct finding *f)
 {
-	size_t row = 0;
+	uint64_t row = f->pool ? 0 : UINT64_MAX;
 
 	while (row < h->pool_count && h->pool_rows[row].name != f->pool)
 		row++;
@@ -104,6 +127,16 @@ void doubt_tell(struct heap *h, struct heap_process *p, const struct finding *f)
 	struct told_key key = key_of(h, f);
 
 	tell(h, p, f, &key, 1);
+}
+
+bool doubt_was_told(struct heap *h, struct heap_process *p, const struct finding *f)
+{
+	struct told_key key = key_of(h, f);
+
+	if (!p->told.count || !table_find(&p->told, &key))
+		return false;
+	h->findings.seen[f->check]++;
+	return true;
 }
 
 /* ---- suspects ---- */
@@ -186,10 +219,8 @@ void doubt_wait(struct heap *h, struct heap_process *p, struct pool_state *state
 
 	if (!doubt_is_sound(h, state, f, since_ns))
 		return;
-	if (p->told.count && table_find(&p->told, &key)) {
-		h->findings.seen[f->check]++;
+	if (doubt_was_told(h, p, f))
 		return;
-	}
 	s = pending(h, &key, f->pid);
 	if (s) {
 		s->times++;

@@ -24,6 +24,16 @@ uint64_t doubt_known_since(struct heap *h);
 bool doubt_is_sound(struct heap *h, struct pool_state *state, const struct finding *f,
 		    uint64_t since_ns);
 
+/*
+ * The same for a block of malloc's kin: all that happened to it since then is known, or, with 0,
+ * all that ever happened in its process.
+ */
+bool doubt_block_is_sound(struct heap *h, struct heap_process *p, const struct finding *f,
+			  uint64_t since_ns);
+
+/* Whether it has been told; counts it as seen again then. */
+bool doubt_was_told(struct heap *h, struct heap_process *p, const struct finding *f);
+
 /* Tells it, unless it has been told. */
 void doubt_tell(struct heap *h, struct heap_process *p, const struct finding *f);
 

@@ -41,7 +41,7 @@ static void add_block(struct heap *h, struct heap_process *p, const struct event
 	block->since_ns = event_end_ns(e);
 	block->site = e->frames ? e->stack[0] : 0;
 	block->tid = e->tid;
-	block->pool_row = (uint16_t)row;
+	block->pool_row = (uint16_t)(event_is_pool(e) ? row : e->function);
 	block->mark = (struct heap_mark){.function = e->function};
 	note->mark = &block->mark;
 	heap_begin_block(h, &key, state, block);
@@ -76,6 +76,8 @@ static bool drop_block(struct heap *h, struct heap_process *p, const struct even
 		return aside_claim(h, p, key, block, begin_ns, note);
 	note_old(note, block);
 	heap_end_block(h, p, key, state, block, HEAP_FREED);
+	if (!key->pool)
+		check_block_freed(h, p, e, key->addr, block);
 	if (block->under)
 		block->gone = true;
 	else if (!state || !check_remember(h, p, state, e, block))
@@ -125,7 +127,10 @@ static bool apply_free(struct heap *h, struct heap_process *p, const struct even
 	total->count++;
 	if (e->addr) {
 		check_region(h, p, e, e->addr);
-		return drop_either(h, p, e, key_of(h, e, e->addr), event_begin_ns(e), note);
+		if (drop_either(h, p, e, key_of(h, e, e->addr), event_begin_ns(e), note))
+			return true;
+		check_block_unknown(h, p, e, e->addr);
+		return false;
 	}
 	total->null++;
 	return true;
@@ -165,8 +170,10 @@ static void apply_realloc(struct heap *h, struct heap_process *p, const struct e
 	} else {
 		if (e->addr != e->old_addr)
 			check_region(h, p, e, e->old_addr);
-		if (!drop_either(h, p, e, key, e->ts_ns, note) && !e->old_unsampled)
+		if (!drop_either(h, p, e, key, e->ts_ns, note) && !e->old_unsampled) {
+			check_block_unknown(h, p, e, e->old_addr);
 			count_unmatched(h, p);
+		}
 	}
 	apply_alloc(h, p, e, &h->calls[e->function], NULL, 0, note);
 }

@@ -5,6 +5,7 @@
  */
 #include "core/heap_aside.h"
 
+#include "core/check.h"
 #include "core/heap_stale.h"
 
 #define MAX_UNDER 8 /* what is older than these will not be claimed any more */
@@ -57,12 +58,16 @@ void aside_add(struct heap *h, struct heap_process *p, const struct heap_key *ke
 	bool fresh;
 
 	h->superseded++;
-	if (block->under == MAX_UNDER)
+	if (block->under == MAX_UNDER) {
 		remove_aside(p, key, block, 0);
+		p->unsure = true;
+	}
 	at.depth = block->under;
 	aside = table_insert(&p->asides, &at, &fresh);
-	if (!aside)
+	if (!aside) {
+		p->unsure = true;
 		return;
+	}
 	*aside = (struct aside){.size = block->size,
 				.since_ns = block->since_ns,
 				.mark = block->mark,
@@ -88,6 +93,7 @@ bool aside_claim(struct heap *h, struct heap_process *p, const struct heap_key *
 		if (heap_key_is_pool(key) && aside->since_ns < block->since_ns)
 			block->since_ns = aside->since_ns;
 		h->superseded--;
+		check_block_late(h, p, key->addr);
 		remove_aside(p, key, block, depth);
 		if (block->gone && !block->under)
 			stale_forget(p, key);

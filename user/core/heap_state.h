@@ -14,10 +14,13 @@ struct heap_process {
 	struct table pools;     /* address of a pool -> struct pool_state */
 	struct table held;      /* address of a block that holds a pool's region -> that pool's */
 	struct table told;      /* what was found: struct told_key -> nothing */
+	struct table freed;     /* addresses -> struct freed_block */
+	uint64_t freed_serial;  /* of the last one that was freed */
 	uint64_t remembered;    /* freed chunks among the blocks */
 	uint32_t pid;
 	uint32_t tid;    /* of its pools' first event */
 	bool one_thread; /* all other events of its pools are of that thread, too */
+	bool unsure;     /* more blocks were late than can be kept, or others write there */
 	bool mapped;     /* since records may be missing: see heap_expect_losses */
 	bool forked;     /* seen to be made, and its image is its parent's */
 };
@@ -34,7 +37,7 @@ struct heap_block {
 	uint64_t since_ns; /* when it had been handed out; remembered: when it had been freed */
 	uint64_t site;     /* return address into who did that; 0: unknown */
 	uint32_t tid;
-	uint16_t pool_row;
+	uint16_t pool_row; /* of a chunk; of a block the function that handed it out */
 	uint8_t under; /* blocks that lay here before it, set aside until a late record claims them
 			*/
 	bool gone : 1; /* freed itself: only those under it are waited for, or it is remembered */

@@ -192,7 +192,7 @@ static void write_findings(FILE *out, const struct findings *found)
 	}
 	if (found->doubtful)
 		fprintf(out,
-			"what looks wrong with pools and may come of calls that were not seen, not "
+			"what looks wrong and may come of calls that were not seen, not "
 			"told: %" PRIu64 "\n",
 			found->doubtful);
 	if (found->refused)

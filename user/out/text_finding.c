@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a pool did wrong, for eyes: one sentence in the columns of the trace, and a line for each
- * side. "!!" is what to look for.
+ * What a pool did wrong, or who freed what must not be, for eyes: one sentence in the columns of
+ *the trace, and a line for each side. "!!" is what to look for.
  *
  *	0.000740 4211/4211 demo !! freed-twice  pool protocol: the chunk at 0x55d… (144 bytes) had …
  *	                  freed now     queue_pop at queue.c:77:3
  *	                  freed before  queue_drop at queue.c:95:3, 12.0us earlier, by thread 4212
+ *
+ * Of a block that was freed twice there is a third line: where it had been handed out.
  */
 #include <inttypes.h>
 
@@ -26,6 +28,9 @@ static const struct {
 	[FINDING_OTHER_POOL] = {"freed now", "handed out"},
 	[FINDING_LEAKED] = {"pool destroyed", "handed out"},
 	[FINDING_REGION_FREED] = {"region freed", "handed out"},
+	[FINDING_DOUBLE_FREE] = {"freed now", "freed before"},
+	[FINDING_INVALID_FREE] = {"freed now", "block handed out"},
+	[FINDING_MISMATCHED] = {"freed now", "handed out"},
 };
 
 static void write_chunk(FILE *out, const struct finding *f)
@@ -46,6 +51,37 @@ static void write_region(FILE *out, const struct finding *f)
 	fprintf(out, "0x%" PRIx64 " to 0x%" PRIx64, f->base, f->base + f->bytes);
 	if (f->chunk_size)
 		fprintf(out, " (chunks of %" PRIu64 ")", f->chunk_size);
+}
+
+static const char *function_name(const struct sink *s, unsigned int function)
+{
+	return function < s->info->function_count ? s->info->functions[function] : "?";
+}
+
+/* Nothing is known of how large a thing is that is none. */
+static void write_block(const struct sink *s, const struct finding *f)
+{
+	char name[264];
+
+	if (f->check == FINDING_INVALID_FREE) {
+		fprintf(s->out, "0x%" PRIx64 " was freed, and no block begins there", f->addr);
+		if (f->other_addr)
+			fprintf(s->out,
+				": it lies %" PRIu64 " byte%s into one of %" PRIu64 " byte%s",
+				f->addr - f->other_addr, f->addr - f->other_addr == 1 ? "" : "s",
+				f->other_size, f->other_size == 1 ? "" : "s");
+		return;
+	}
+	fprintf(s->out, "the block at 0x%" PRIx64 " (%" PRIu64 " byte%s) ", f->addr, f->size,
+		f->size == 1 ? "" : "s");
+	if (f->check == FINDING_DOUBLE_FREE)
+		fputs("was freed, and had not been handed out since the last time", s->out);
+	else if (f->other_pool)
+		fprintf(s->out, "was freed, and is a chunk of pool %s",
+			log_quote(name, sizeof(name), f->other_pool));
+	else
+		fprintf(s->out, "was freed, and had been handed out by %s",
+			log_quote(name, sizeof(name), function_name(s, f->other_function)));
 }
 
 static void write_sentence(FILE *out, const struct finding *f)
@@ -102,14 +138,25 @@ static void write_side(struct sink *s, const char *label, const struct finding *
 }
 
 /* How long before, and by whom, if that was another. */
-static void write_before(FILE *out, const struct finding *f)
+static void write_when(FILE *out, const struct finding *f, uint64_t ns, uint32_t tid)
 {
 	char text[16];
 
-	if (f->other_ns && f->other_ns <= f->ts_ns)
-		fprintf(out, ", %s earlier", books_duration(text, f->ts_ns - f->other_ns));
-	if (f->other_tid && f->other_tid != f->tid)
-		fprintf(out, ", by thread %" PRIu32, f->other_tid);
+	if (ns && ns <= f->ts_ns)
+		fprintf(out, ", %s earlier", books_duration(text, f->ts_ns - ns));
+	if (tid && tid != f->tid)
+		fprintf(out, ", by thread %" PRIu32, tid);
+}
+
+/* What is no block, and lies in none, has one side. */
+static void write_before(struct sink *s, const struct finding *f)
+{
+	FILE *out = s->out;
+
+	if (f->check == FINDING_INVALID_FREE && !f->other_addr)
+		return;
+	write_side(s, sides[f->check].before, f, f->other_site);
+	write_when(out, f, f->other_ns, f->other_tid);
 	if (f->chunks > 1)
 		fputs(f->check == FINDING_LEAKED ? ", the first of them" : ", the first of all",
 		      out);
@@ -119,15 +166,22 @@ void text_finding(struct sink *s, const struct finding *f)
 {
 	int64_t since = (int64_t)(f->ts_ns - s->info->start_ns);
 	char ids[32], comm[80], name[264], call[48];
+	unsigned int function = f->function;
 
 	snprintf(ids, sizeof(ids), "%u/%u", f->pid, f->tid);
 	snprintf(call, sizeof(call), "!! %s", finding_name(f->check));
-	fprintf(s->out, "%12.6f %15s %-15s %-26s pool %s: ", (double)since / 1e9, ids,
-		log_quote(comm, sizeof(comm), f->comm), call,
-		log_quote(name, sizeof(name), f->pool));
-	write_sentence(s->out, f);
+	fprintf(s->out, "%12.6f %15s %-15s %-26s %s%s: ", (double)since / 1e9, ids,
+		log_quote(comm, sizeof(comm), f->comm), call, f->pool ? "pool " : "",
+		log_quote(name, sizeof(name), f->pool ? f->pool : function_name(s, function)));
+	if (f->pool)
+		write_sentence(s->out, f);
+	else
+		write_block(s, f);
 	write_side(s, sides[f->check].now, f, f->frames ? f->stack[0] : 0);
-	write_side(s, sides[f->check].before, f, f->other_site);
-	write_before(s->out, f);
+	write_before(s, f);
+	if (f->check == FINDING_DOUBLE_FREE) {
+		write_side(s, "handed out", f, f->made_site);
+		write_when(s->out, f, f->made_ns, f->made_tid);
+	}
 	fputc('\n', s->out);
 }

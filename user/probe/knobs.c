@@ -5,6 +5,7 @@
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #define NO_SYSCALL UINT32_MAX
 
@@ -33,4 +34,13 @@ uint64_t knobs_random(void)
 	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != sizeof(number))
 		number = (uint64_t)time(NULL) * 0x9e3779b97f4a7c15;
 	return number;
+}
+
+uint32_t knobs_ring_bytes(uint64_t wanted)
+{
+	uint64_t bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	while (bytes < wanted && bytes < 1ULL << 30)
+		bytes *= 2;
+	return (uint32_t)bytes;
 }

@@ -111,6 +111,7 @@ int object_init(struct object *o, struct scanner *scanner, int fd, const char *p
 		return err;
 	}
 	warn_bodyless(&reading);
+	o->is_partial = reading.bodyless & ~o->defined;
 	if (!named)
 		drop_incomplete(o, functions);
 	o->has_pools = facts.has_pools;

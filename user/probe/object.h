@@ -34,6 +34,7 @@ struct object {
 	bool has_pools;      /* USDT notes of provider "alloctrace" */
 	bool has_timers;     /* of these, "timed": operations that the process times itself */
 	bool has_otel_pools; /* and of "otel_memory" */
+	bool is_partial;     /* it has functions of the table that lie nowhere in it */
 	bool is_go;          /* Go's own code must not be given return probes */
 };
 

@@ -35,6 +35,7 @@ struct session {
 	void *context;
 	struct event view; /* of the record at hand */
 	uint64_t malformed;
+	bool untraced; /* a function that is wanted got no probes */
 	struct relief relief;
 	unsigned int drained; /* records, in this drain */
 	char why[512];
@@ -46,32 +47,6 @@ static uint64_t clock_now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
-static int log_library(enum libbpf_print_level level, const char *format, va_list args)
-{
-	char line[1024];
-
-	if (level == LIBBPF_DEBUG || log_get_level() < LOG_VERBOSE)
-		return 0;
-	vsnprintf(line, sizeof(line), format, args);
-	line[strcspn(line, "\n")] = '\0';
-	log_debug("%s", line);
-	return 0;
-}
-
-void session_quiet_library(void)
-{
-	libbpf_set_print(log_library);
-}
-
-static uint32_t ring_bytes(uint64_t wanted)
-{
-	uint64_t bytes = (uint64_t)sysconf(_SC_PAGESIZE);
-
-	while (bytes < wanted && bytes < 1ULL << 30)
-		bytes *= 2;
-	return (uint32_t)bytes;
 }
 
 static void tell_relief(struct session *s)
@@ -110,7 +85,7 @@ static void set_knobs(struct alloctrace_bpf *skeleton, const struct session_conf
 	skeleton->rodata->config_own_tgid = (uint32_t)getpid();
 	for (size_t i = 0; i < sizeof(config->helpers) / sizeof(config->helpers[0]); i++)
 		skeleton->rodata->config_helpers[i] = (uint32_t)config->helpers[i];
-	skeleton->rodata->config_ring_bytes = ring_bytes(config->ring_size);
+	skeleton->rodata->config_ring_bytes = knobs_ring_bytes(config->ring_size);
 	skeleton->rodata->config_max_stack = config->max_stack;
 	skeleton->rodata->config_min_size = config->min_size;
 	skeleton->rodata->config_max_size = config->max_size;
@@ -131,6 +106,9 @@ static void set_knobs(struct alloctrace_bpf *skeleton, const struct session_conf
 	skeleton->rodata->config_by_site = config->by_site;
 	skeleton->rodata->config_slices = config->slices;
 	skeleton->rodata->config_why = config->why;
+	skeleton->rodata->config_checks = config->checks;
+	skeleton->rodata->config_stop_on_error = config->stop_on_error;
+	skeleton->rodata->config_leaves = config->leaves;
 	skeleton->rodata->config_calibrator = (uint32_t)config->calibrator;
 	_Static_assert(sizeof(skeleton->rodata->config_syscalls) == sizeof(knobs_syscalls),
 		       "as many causes on both sides");
@@ -144,46 +122,47 @@ static void set_knobs(struct alloctrace_bpf *skeleton, const struct session_conf
 /* What a run does not use takes no memory. */
 static int size_maps(struct alloctrace_bpf *skeleton, const struct session_config *config)
 {
-	int err = bpf_map__set_max_entries(skeleton->maps.events, ring_bytes(config->ring_size));
+	const struct {
+		struct bpf_map *map;
+		bool used;
+	} maps[] = {
+		{skeleton->maps.followed, config->follow},
+		{skeleton->maps.lanes, config->lanes},
+		{skeleton->maps.unsent_pools, !config->lanes && config->functions->pools},
+		{skeleton->maps.sampled, config->sample_bytes},
+		{skeleton->maps.live_blocks, config->stop_on_error},
+		{skeleton->maps.sharing, config->checks},
+		{skeleton->maps.sharers, config->checks},
+		{skeleton->maps.stacks, config->max_stack > 1},
+		{skeleton->maps.tables, config->by_rules},
+		{skeleton->maps.layouts, config->by_rules},
+	};
+	int err = bpf_map__set_max_entries(skeleton->maps.events,
+					   knobs_ring_bytes(config->ring_size));
 
-	if (!err && !config->follow)
-		err = bpf_map__set_max_entries(skeleton->maps.followed, 1);
-	if (!err && !config->lanes)
-		err = bpf_map__set_max_entries(skeleton->maps.lanes, 1);
-	if (!err && (config->lanes || !config->functions->pools))
-		err = bpf_map__set_max_entries(skeleton->maps.unsent_pools, 1);
-	if (!err && !config->sample_bytes)
-		err = bpf_map__set_max_entries(skeleton->maps.sampled, 1);
-	if (!err && config->max_stack <= 1)
-		err = bpf_map__set_max_entries(skeleton->maps.stacks, 1);
-	if (!err && !config->by_rules)
-		err = bpf_map__set_max_entries(skeleton->maps.tables, 1);
-	if (!err && !config->by_rules)
-		err = bpf_map__set_max_entries(skeleton->maps.layouts, 1);
+	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]) && !err; i++)
+		err = maps[i].used ? 0 : bpf_map__set_max_entries(maps[i].map, 1);
 	return err;
 }
 
 /* The tracepoints that a run needs besides the probes: which are loaded is to be said before. */
-static int attach_tracepoint(struct session *s, struct bpf_program *program)
-{
-	if (!bpf_program__autoload(program))
-		return 0;
-	return uprobe_keep(&s->links, bpf_program__attach(program), false);
-}
-
 static int attach_tracepoints(struct session *s)
 {
+	/* Ends before beginnings: a child must not be left on its parent's memory for ever. */
 	struct bpf_program *const programs[] = {
 		s->skeleton->progs.thread_exit,  s->skeleton->progs.process_fork,
 		s->skeleton->progs.process_exit, s->skeleton->progs.syscall_enter,
 		s->skeleton->progs.syscall_exit, s->skeleton->progs.task_switch,
 		s->skeleton->progs.layout_fork,  s->skeleton->progs.layout_exec,
-		s->skeleton->progs.layout_exit,
+		s->skeleton->progs.layout_exit,  s->skeleton->progs.share_exec,
+		s->skeleton->progs.share_exit,   s->skeleton->progs.share_fork,
 	};
 	int err = 0;
 
-	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]) && !err; i++)
-		err = attach_tracepoint(s, programs[i]);
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]) && !err; i++) {
+		if (bpf_program__autoload(programs[i]))
+			err = uprobe_keep(&s->links, bpf_program__attach(programs[i]), false);
+	}
 	return err;
 }
 
@@ -203,6 +182,9 @@ static int load(struct session *s, const struct session_config *config)
 	bpf_program__set_autoload(skeleton->progs.layout_fork, config->by_rules);
 	bpf_program__set_autoload(skeleton->progs.layout_exec, config->by_rules);
 	bpf_program__set_autoload(skeleton->progs.layout_exit, config->by_rules);
+	bpf_program__set_autoload(skeleton->progs.share_fork, config->checks);
+	bpf_program__set_autoload(skeleton->progs.share_exec, config->checks);
+	bpf_program__set_autoload(skeleton->progs.share_exit, config->checks);
 	bpf_program__set_autoload(skeleton->progs.pool_timed, config->lanes);
 	bpf_program__set_autoload(skeleton->progs.syscall_enter, config->why);
 	bpf_program__set_autoload(skeleton->progs.syscall_exit, config->why);
@@ -279,8 +261,7 @@ static void add_place(struct uprobe_places *p, const struct session *s,
 }
 
 /* Whether the site is asked for, and safe; what is not safe is said. */
-static bool is_wanted(const struct session *s, const struct object *o,
-		      const struct object_site *site)
+static bool is_wanted(struct session *s, const struct object *o, const struct object_site *site)
 {
 	const struct function *f = &s->functions->rows[site->function];
 
@@ -288,6 +269,7 @@ static bool is_wanted(const struct session *s, const struct object *o,
 		return false;
 	if (site->site.cost != SITE_REFUSED && !o->is_go)
 		return true;
+	s->untraced = true;
 	log_warn("'%s' in '%s' is not traced: %s", f->name, o->path,
 		 o->is_go ? "a return probe would crash a Go program" : site->site.why);
 	return false;
@@ -412,6 +394,25 @@ void session_layouts(const struct session *s, struct layouts *layouts)
 {
 	layouts_init(layouts, bpf_map__fd(s->skeleton->maps.tables),
 		     bpf_map__fd(s->skeleton->maps.layouts));
+}
+
+void session_seen(const struct session *s, struct seen *seen)
+{
+	struct alloctrace_bpf__bss *bss = s->skeleton->bss;
+
+	_Static_assert(sizeof(struct seen_stop) == sizeof(bss->scene), "as the kernel side has it");
+	*seen = (struct seen){
+		.untraced = &s->untraced,
+		.nested = (const uint64_t *)bss->nested,
+		.sharing_unknown = &bss->sharing_unknown,
+		.sharing = bpf_map__fd(s->skeleton->maps.sharing),
+		.scene_pid = &bss->scene_tgid,
+		.scene_begin = (uint64_t *)&bss->scene_begin,
+		.scene_end = (uint64_t *)&bss->scene_end,
+		.scene_armed = &bss->scene_armed,
+		.scene_lost = &bss->scene_lost,
+		.stop = (const struct seen_stop *)&bss->scene,
+	};
 }
 
 int session_follow(struct session *s, pid_t pid)

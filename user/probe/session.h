@@ -23,6 +23,7 @@
 #include "probe/layouts.h"
 #include "probe/maps.h"
 #include "probe/object.h"
+#include "probe/seen.h"
 #include "probe/uprobe.h"
 
 #define SESSION_ALL_PROCESSES (-1)
@@ -41,9 +42,13 @@ struct session_config {
 	uint64_t sample_bytes; /* one sample in so many bytes on average; 0: every call */
 	bool lanes;            /* calls are added up for session_lanes, and are no events … */
 	bool by_size, by_site, slices, why; /* … told apart by these, too */
-	bool timers;      /* pools that time groups of operations report these and no more */
-	pid_t calibrator; /* a helper whose calls are added up in any case; 0: none */
-	pid_t helpers[5]; /* never traced, nor are their children; 0: they are out of reach */
+	bool checks;                        /* calls are judged: what seen.h tells is noted */
+	bool stop_on_error; /* with checks: the process of seen_watch stops where it frees what is
+			       not in use */
+	uint64_t leaves;    /* bit i: function i hands out blocks, and calls none that does */
+	bool timers;        /* pools that time groups of operations report these and no more */
+	pid_t calibrator;   /* a helper whose calls are added up in any case; 0: none */
+	pid_t helpers[5];   /* never traced, nor are their children; 0: they are out of reach */
 	struct functions *functions; /* borrowed; rows may come to it while the session lives */
 };
 
@@ -74,6 +79,9 @@ const char *session_why(const struct session *s);
 /* With config.by_rules: where the rules and the processes' mappings go. Good as long as the
  * session. */
 void session_layouts(const struct session *s, struct layouts *layouts);
+
+/* With config.checks: where it lies. */
+void session_seen(const struct session *s, struct seen *seen);
 
 /* With config.follow: that process and all that come from it. 0 or a negative errno. */
 int session_follow(struct session *s, pid_t pid);
@@ -130,8 +138,5 @@ void session_set_probe_cost(struct session *s, enum calibration_class class, uin
 void session_forget(struct session *s, bool (*ended)(pid_t pid));
 
 uint64_t session_malformed(const struct session *s);
-
-/* Sends libbpf's words to the log, one level down: its warnings are shown with -v. */
-void session_quiet_library(void);
 
 #endif

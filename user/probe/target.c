@@ -132,6 +132,7 @@ static int attach_object(struct target_attacher *a, const struct object *o, pid_
 	int n = session_attach(a->session, o, scope, &t->links);
 
 	if (n < 0) {
+		a->company.incomplete = true;
 		snprintf(a->why, sizeof(a->why), "%s", session_why(a->session));
 		return n;
 	}
@@ -166,6 +167,7 @@ static int attach_file(struct target_attacher *a, int fd, const char *path, pid_
 		log_debug("skipped '%s': %s", path, scan_strerror(err));
 	else if (err)
 		log_warn("'%s' is not traced: %s", path, scan_strerror(err));
+	a->company.incomplete |= (err && err != -ENOEXEC) || (!err && o.is_partial);
 	if (err)
 		return 0;
 	if (object_is_interesting(&o))
@@ -192,6 +194,7 @@ static int note_mapped(struct target_attacher *a, struct attached *t, const stru
 	if (t->counted)
 		return TARGET_OLD;
 	count_attached(a, t, m->path);
+	company_note(&a->company, a->functions, t->functions, m);
 	return t->ahead ? TARGET_AHEAD : TARGET_LATE;
 }
 
@@ -249,6 +252,7 @@ static int take_mapping(struct visit *v, const struct proc_mapping *m)
 	if (fd < 0) {
 		log_debug("cannot open '%s' of process %d: %s", m->path, v->pid, strerror(-fd));
 		table_remove(&v->attacher->seen, &key); /* another process may show it */
+		v->attacher->company.incomplete = true;
 		return TARGET_OLD;
 	}
 	t = find_or_attach(v->attacher, fd, m->path, v->scope, false, &err);

@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "core/table.h"
+#include "probe/company.h"
 #include "probe/session.h"
 #include "sym/proc.h"
 #include "sym/symbolizer.h"
@@ -46,6 +47,7 @@ struct target_attacher {
 	size_t named_count;                          /* 0: whatever is an allocator */
 	size_t sites; /* probes placed in what is mapped, entry and return counted as one */
 	uint64_t functions_seen; /* bit i: row i of the table has been attached */
+	struct company company;  /* of the files that were seen mapped */
 	uint64_t round;          /* of target_let_go */
 	char summary[256]; /* "9 of libc.so.6, 4 of pool-demo": for people, cut when it is long */
 	char why[512];
