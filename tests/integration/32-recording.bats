@@ -104,6 +104,17 @@ script='create table t(a,b); insert into t values(1,2),(3,4); select sum(a*b) fr
 	same_again leaks text -- -- "$BUILD/pool-demo" --messages 200
 }
 
+@test "frees that are wrong: double, of what is none, to another allocator" {
+	for bug in double double-thread double-realloc invalid inside other-by-free chunk; do
+		same_again trace text -- -- "$WORKLOADS/wrongfrees" "$bug"
+		grep -q '^!!' "$TRACE"
+	done
+	for bug in fork borrowed spawned movers; do
+		same_again trace text -- -- "$WORKLOADS/wrongfrees" "$bug"
+		not grep -q '^!!' "$TRACE"
+	done
+}
+
 # bats test_tags=kernel
 @test "children: fork, exec, numbers that come again" {
 	live=(--follow)

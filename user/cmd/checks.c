@@ -138,9 +138,8 @@ static bool is_inside(struct run *r, const struct finding *f)
 	return company_is_inside(&r->attacher.company, stack.frames[0].module);
 }
 
-static bool may_tell(void *context, const struct finding *f, uint64_t since_ns)
+static bool nothing_explains(struct run *r, const struct finding *f, uint64_t since_ns)
 {
-	struct run *r = context;
 	uint64_t alone_ns = seen_alone_since(&r->seen, (pid_t)f->pid);
 
 	if (since_ns ? alone_ns >= since_ns : alone_ns > 0)
@@ -150,6 +149,15 @@ static bool may_tell(void *context, const struct finding *f, uint64_t since_ns)
 	if (f->check == FINDING_MISMATCHED && !f->other_pool)
 		return are_apart(r, f->function, f->other_function);
 	return is_closed(r, f->function);
+}
+
+static bool may_tell(void *context, const struct finding *f, uint64_t since_ns)
+{
+	struct run *r = context;
+	bool answer = nothing_explains(r, f, since_ns);
+
+	recorder_ns(&r->recorder, RECORD_ANSWER, answer);
+	return answer;
 }
 
 /* Whether all functions of all files are looked at. */
@@ -174,6 +182,7 @@ void checks_came_late(struct run *r)
 {
 	r->heap.findings.whole_life = false;
 	r->heap.findings.since_ns = timeline_now();
+	recorder_ns(&r->recorder, RECORD_LATE, r->heap.findings.since_ns);
 }
 
 /* ---- --stop-on-error ---- */

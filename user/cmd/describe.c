@@ -101,6 +101,7 @@ static void record_functions(struct run *r)
 	for (size_t i = 0; i < f->count; i++)
 		rows[i] = (struct record_function){
 			.name = f->rows[i].name,
+			.family = r->heap.findings.families[i],
 			.traced = r->info.traced >> i & 1,
 			.frees = r->info.frees >> i & 1,
 			.own = r->heap.own_functions >> i & 1,
@@ -135,6 +136,7 @@ int describe_recording(struct run *r)
 		.checks = checks->on_finding,
 		.partial = checks->partial,
 		.partial_threads = checks->partial_threads,
+		.whole_life = checks->whole_life,
 		.names = r->options->embed_symbols,
 	};
 	struct timespec now;
@@ -151,6 +153,8 @@ int describe_recording(struct run *r)
 	output_begin(&r->recorder.output);
 	err = recorder_begin(&r->recorder, &start, r->symbolizer);
 	record_functions(r);
+	if (checks->since_ns)
+		recorder_ns(&r->recorder, RECORD_LATE, checks->since_ns);
 	return err;
 }
 

@@ -4,7 +4,7 @@
  * it holds was checked by its reader, and names nothing that is opened but files, which are read by
  * a process without rights (sym/reader.h).
  */
-#include "cmd/replay.h"
+#include "cmd/replay_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,23 +21,6 @@
 #include "sym/restore.h"
 
 #define MAX_SHARED (1u << 20)
-
-struct replay {
-	struct run *run;
-	FILE *file;
-	struct recording *recording;
-	char name[160]; /* of the file, for sentences */
-	bool begun;     /* the sink has been told of the start */
-	bool finished;  /* … and of the end */
-	bool ended;     /* the run's own books were there */
-	uint64_t doubt_ns, last_ns;
-	struct table shared;        /* (PID, address) -> whether it was */
-	uint64_t missing;           /* files that are not those of the recording */
-	size_t kept;                /* texts in run->kept */
-	uint64_t from_ns, until_ns; /* calls of other times are left out */
-	bool windowed;
-	int err;
-};
 
 /* A copy that lives as long as the run. */
 static const char *keep(struct replay *p, const char *text)
@@ -71,6 +54,16 @@ static void on_finding(void *context, const struct finding *f)
 static uint64_t known_since(void *context)
 {
 	return ((struct replay *)context)->doubt_ns;
+}
+
+/* The questions come in the order in which they were asked. */
+static bool may_tell(void *context, const struct finding *f, uint64_t since_ns)
+{
+	struct replay *p = context;
+
+	(void)f;
+	(void)since_ns;
+	return p->answer_count && p->answers & 1ULL << --p->answer_count;
 }
 
 static bool is_shared(void *context, uint32_t pid, uint64_t addr)
@@ -110,6 +103,7 @@ static void take_start(struct replay *p, const struct record *record)
 	for (uint32_t i = 0; i < start->target_count; i++)
 		r->pids[i] = (pid_t)start->targets[i];
 	snprintf(r->heap.only_pool, sizeof(r->heap.only_pool), "%s", start->only_pool);
+	p->named = start->names;
 	if (p->windowed)
 		seek_window(p);
 	if (!start->checks || p->windowed)
@@ -118,6 +112,8 @@ static void take_start(struct replay *p, const struct record *record)
 		.on_finding = on_finding,
 		.known_since = known_since,
 		.is_shared = is_shared,
+		.may_tell = may_tell,
+		.whole_life = start->whole_life,
 		.context = p,
 		.partial = start->partial,
 		.partial_threads = start->partial_threads,
@@ -137,81 +133,12 @@ static void take_functions(struct replay *p, const struct record *record)
 		r->info.traced |= (uint64_t)f->traced << i;
 		r->info.frees |= (uint64_t)f->frees << i;
 		r->heap.own_functions |= (uint64_t)f->own << i;
+		r->heap.findings.families[i] = (uint8_t)f->family;
 	}
 	r->info.function_count = record->functions.count;
 	if (!p->begun && r->sink.ops->start)
 		r->sink.ops->start(&r->sink);
 	p->begun = true;
-}
-
-static void take_module(struct replay *p, const struct record *record)
-{
-	const struct record_module *m = &record->module;
-	struct sym_file file = {
-		.path = m->path, .build_id_size = m->build_id_size, .size = m->size};
-	bool found;
-	int err;
-
-	memcpy(file.build_id, m->build_id, m->build_id_size);
-	err = restore_module(p->run->symbolizer, &file, &found);
-	p->err = err ? err : p->err;
-	if (!err && !found && m->size) {
-		char shown[160];
-
-		log_debug("'%s' is not the file that was mapped",
-			  log_quote(shown, sizeof(shown), m->path));
-		p->missing++;
-	}
-}
-
-static void take_space(struct replay *p, const struct record *record)
-{
-	const struct record_space *space = &record->space;
-	struct sym_mapping *mappings = calloc(space->count ? space->count : 1, sizeof(*mappings));
-
-	if (!mappings) {
-		p->err = -ENOMEM;
-		return;
-	}
-	for (uint32_t i = 0; i < space->count; i++) {
-		const struct record_mapping *m = &space->mappings[i];
-
-		mappings[i] = (struct sym_mapping){m->start, m->end, m->offset, m->module};
-	}
-	restore_space(p->run->symbolizer, (pid_t)space->pid, space->fresh, mappings, space->count);
-	free(mappings);
-}
-
-static void take_code(struct replay *p, const struct record *record)
-{
-	const struct record_code *c = &record->code;
-
-	restore_code(p->run->symbolizer, (pid_t)c->pid, c->anew, c->bytes, c->size);
-}
-
-static void take_names(struct replay *p, const struct record *record)
-{
-	const struct record_names *n = &record->names;
-	struct sym_frame *frames = calloc(n->count, sizeof(*frames));
-	struct sym_address at = {n->address, n->is_return};
-
-	if (!frames) {
-		p->err = -ENOMEM;
-		return;
-	}
-	for (uint32_t i = 0; i < n->count; i++) {
-		const struct record_frame *f = &n->frames[i];
-
-		frames[i] = (struct sym_frame){.function = f->function,
-					       .file = f->file,
-					       .line = f->line,
-					       .column = f->column,
-					       .offset = f->offset,
-					       .module_offset = f->module_offset,
-					       .inlined = f->inlined};
-	}
-	restore_names(p->run->symbolizer, n->module, &at, frames, n->count);
-	free(frames);
 }
 
 static void take_life(struct replay *p, const struct record *record)
@@ -274,6 +201,19 @@ static void take_shared(struct replay *p, const struct record *record)
 		*shared = record->shared.shared;
 }
 
+/* The youngest in the lowest bit. */
+static void take_answer(struct replay *p, const struct record *record)
+{
+	p->answers = p->answers << 1 | record->ns;
+	p->answer_count += p->answer_count < 64;
+}
+
+static void take_late(struct replay *p, const struct record *record)
+{
+	p->run->heap.findings.whole_life = false;
+	p->run->heap.findings.since_ns = record->ns;
+}
+
 static void take_missed(struct replay *p, const struct record *record)
 {
 	(void)record;
@@ -321,14 +261,15 @@ static void take_books(struct replay *p, const struct record *record)
 typedef void (*take_fn)(struct replay *p, const struct record *record);
 
 static const take_fn takers[RECORD_NR_KINDS] = {
-	[RECORD_START] = take_start,   [RECORD_FUNCTIONS] = take_functions,
-	[RECORD_MODULE] = take_module, [RECORD_SPACE] = take_space,
-	[RECORD_CODE] = take_code,     [RECORD_LIFE] = take_life,
-	[RECORD_NAMES] = take_names,   [RECORD_STACK] = take_stack,
-	[RECORD_EVENT] = take_event,   [RECORD_PRESSURE] = take_pressure,
-	[RECORD_SETTLE] = take_settle, [RECORD_DOUBT] = take_doubt,
-	[RECORD_SHARED] = take_shared, [RECORD_MISSED] = take_missed,
-	[RECORD_MEMORY] = take_memory, [RECORD_BOOKS] = take_books,
+	[RECORD_START] = take_start,     [RECORD_FUNCTIONS] = take_functions,
+	[RECORD_MODULE] = replay_module, [RECORD_SPACE] = replay_space,
+	[RECORD_CODE] = replay_code,     [RECORD_LIFE] = take_life,
+	[RECORD_NAMES] = replay_names,   [RECORD_STACK] = take_stack,
+	[RECORD_EVENT] = take_event,     [RECORD_PRESSURE] = take_pressure,
+	[RECORD_SETTLE] = take_settle,   [RECORD_DOUBT] = take_doubt,
+	[RECORD_SHARED] = take_shared,   [RECORD_MISSED] = take_missed,
+	[RECORD_ANSWER] = take_answer,   [RECORD_LATE] = take_late,
+	[RECORD_MEMORY] = take_memory,   [RECORD_BOOKS] = take_books,
 };
 
 /* ---- the whole ---- */
@@ -380,7 +321,7 @@ int replay_read(struct replay *p, struct replay_end *end)
 		finish_short(p);
 	if (end->partly)
 		say_end(p);
-	if (p->missing)
+	if (p->missing && !p->named)
 		log_warn("%" PRIu64
 			 " of the files that were mapped are not here any more, or are others "
 			 "now: what lies in them has no names (-v lists them; see --embed-symbols)",

@@ -200,6 +200,8 @@ static void get_small(struct cursor *rest, struct record *r)
 		break;
 	case RECORD_SETTLE:
 	case RECORD_DOUBT:
+	case RECORD_ANSWER:
+	case RECORD_LATE:
 		r->ns = cursor_number(rest);
 		break;
 	case RECORD_SHARED:

@@ -158,6 +158,8 @@ static void put_small(struct bytes *rest, const struct record *r)
 		break;
 	case RECORD_SETTLE:
 	case RECORD_DOUBT:
+	case RECORD_ANSWER:
+	case RECORD_LATE:
 		bytes_number(rest, r->ns);
 		break;
 	case RECORD_SHARED:

@@ -117,6 +117,9 @@ static bool is_good(const struct check *c, const struct record *r)
 		return call_is_good(c, r->event);
 	case RECORD_PRESSURE:
 		return (unsigned int)r->pressure.level < EVENT_NR_LEVELS;
+	case RECORD_ANSWER:
+		return r->ns <= 1;
+	case RECORD_LATE:
 	case RECORD_SETTLE:
 	case RECORD_DOUBT:
 	case RECORD_SHARED:

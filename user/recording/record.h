@@ -42,6 +42,8 @@ enum record_kind {
 	RECORD_MISSED, /* from here on records may be missing: heap_expect_losses */
 	RECORD_MEMORY, /* how much memory a process has */
 	RECORD_BOOKS,  /* an interim report, or the last record of a run that has ended */
+	RECORD_ANSWER, /* an answer to findings.may_tell: each, in the order of the questions */
+	RECORD_LATE,   /* findings.since_ns; not the whole life of processes is seen */
 	RECORD_NR_KINDS,
 };
 
@@ -175,7 +177,8 @@ struct record {
 		struct record_names names;
 		const struct event *event; /* RECORD_STACK, RECORD_EVENT */
 		struct record_pressure pressure;
-		uint64_t ns; /* RECORD_SETTLE: until; RECORD_DOUBT: the answer */
+		uint64_t ns; /* RECORD_SETTLE: until; RECORD_DOUBT, RECORD_ANSWER (0, 1): the
+				answer; RECORD_LATE: since when */
 		struct record_shared shared;
 		struct record_memory memory;
 		struct record_books books;
