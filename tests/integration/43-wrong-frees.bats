@@ -115,6 +115,17 @@ subprocess.run(["true"])'
 	fi
 }
 
+# bats test_tags=kernel
+@test "a process that ran before: what is freed twice, and nothing of what may have been handed out before" {
+	trace_released '-f json' "$WORKLOADS/wrongfrees" --wait double --
+	end_tracer
+	found double-free free before made
+	trace_released '-f json' "$WORKLOADS/wrongfrees" --wait invalid --
+	end_tracer
+	nothing_found
+	[ "$(summary .unmatched_frees)" = 1 ]
+}
+
 @test "not told: what a filter hides, and what was there before" {
 	local option
 	for option in '-z 1' '-e malloc,free,pool' "--sample-bytes 1000000" "--object $WORKLOADS/wrongfrees"; do

@@ -3,9 +3,10 @@
  * Frees of what must not be freed, and frees that only look like it. Every wrong one is such that
  * glibc does not notice.
  *
- *	wrongfrees CASE
+ *	wrongfrees [--wait] CASE
  *
- * prints where it was done, before it is done and after the last call of malloc:
+ * (with --wait when its standard input ends, and a while later) prints where it was done, before it
+ *is done and after the last call of malloc:
  *
  *	bug CASE now=wrongfrees.c:90 before=wrongfrees.c:88 made=wrongfrees.c:80
  *
@@ -337,8 +338,25 @@ static const struct {
 	{"movers", do_movers},
 };
 
+/* Whoever traces this process from here on believes what it saw after 100 ms. */
+static void wait_for_tracer(void)
+{
+	char line[64];
+	int n = snprintf(line, sizeof(line), "ready %d\n", getpid());
+
+	if (write(STDOUT_FILENO, line, (size_t)n) < 0)
+		_exit(1);
+	while (read(STDIN_FILENO, line, sizeof(line)) > 0)
+		;
+	usleep(300000);
+}
+
 int main(int argc, char **argv)
 {
+	if (argc > 2 && !strcmp(argv[1], "--wait")) {
+		wait_for_tracer();
+		argv++, argc--;
+	}
 	for (size_t i = 0; argc > 1 && i < sizeof(cases) / sizeof(cases[0]); i++) {
 		if (strcmp(argv[1], cases[i].name))
 			continue;
