@@ -212,41 +212,41 @@ $(BUILD)/golden: $(wildcard tests/golden/*.c) $(call obj,$(wildcard user/out/*.c
 	$(call say,TEST,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MF $@.d -o $@ $^ $(LDFLAGS) $(OUT_LIBS) -lm
 
-# What a test links beside core, its module's own source and libraries.
-$(BUILD)/unit/test_pool: user/demo/pool.c
+# What a test links beside core: its module, and libraries.
+$(BUILD)/unit/test_pool: $(call obj,user/demo/pool.c)
 SYM_TESTS := $(filter $(BUILD)/unit/test_sym%,$(UNIT_TESTS)) $(BUILD)/unit/test_sources
-$(SYM_TESTS): $(wildcard user/sym/*.c user/guard/*.c)
+$(SYM_TESTS): $(call obj,$(wildcard user/sym/*.c user/guard/*.c))
 $(SYM_TESTS): UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf libseccomp libcap-ng) -liberty
-$(BUILD)/unit/test_unwind_rules: $(filter user/sym/%,$(UNWIND_SRC))
+$(BUILD)/unit/test_unwind_rules: $(call obj,$(filter user/sym/%,$(UNWIND_SRC)))
 $(BUILD)/unit/test_unwind_rules: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libdw libelf)
-$(BUILD)/unit/test_helper: $(wildcard user/guard/*.c)
+$(BUILD)/unit/test_helper: $(call obj,$(wildcard user/guard/*.c))
 $(BUILD)/unit/test_helper: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
-$(BUILD)/unit/test_tables: $(addprefix user/sym/,tables.c tabling.c kept.c) $(wildcard user/guard/*.c)
-$(BUILD)/unit/test_tables_files $(BUILD)/unit/test_kept: $(addprefix user/sym/,tables.c tabling.c kept.c unwind.c cursor.c) $(wildcard user/sym/cfi*.c user/guard/*.c)
+$(BUILD)/unit/test_tables: $(call obj,$(addprefix user/sym/,tables.c tabling.c kept.c) $(wildcard user/guard/*.c))
+$(BUILD)/unit/test_tables_files $(BUILD)/unit/test_kept: $(call obj,$(addprefix user/sym/,tables.c tabling.c kept.c unwind.c cursor.c) $(wildcard user/sym/cfi*.c user/guard/*.c))
 $(BUILD)/unit/test_tables $(BUILD)/unit/test_tables_files $(BUILD)/unit/test_kept: UNIT_LIBS = \
 	$(shell $(PKG_CONFIG) --libs libdw libelf libseccomp libcap-ng)
-$(BUILD)/unit/test_fetch: user/guard/fetch.c user/guard/message.c user/guard/privileges.c user/guard/filter.c
+$(BUILD)/unit/test_fetch: $(call obj,user/guard/fetch.c user/guard/message.c user/guard/privileges.c user/guard/filter.c)
 $(BUILD)/unit/test_fetch: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
-$(BUILD)/unit/test_site: user/probe/site.c
+$(BUILD)/unit/test_site: $(call obj,user/probe/site.c)
 $(BUILD)/unit/test_site: UNIT_LIBS = -lZydis
-$(BUILD)/unit/test_hazard: user/probe/hazard.c user/sym/proc.c user/sym/regular.c
+$(BUILD)/unit/test_hazard: $(call obj,user/probe/hazard.c user/sym/proc.c user/sym/regular.c)
 $(BUILD)/unit/test_hazard: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libbpf)
-$(filter $(BUILD)/unit/test_functions%,$(UNIT_TESTS)): user/probe/functions.c
-$(filter $(BUILD)/unit/test_options%,$(UNIT_TESTS)): user/probe/functions.c $(addprefix user/cmd/,options.c option_rows.c commands.c together.c choose.c values.c)
-$(BUILD)/unit/test_company: user/probe/functions.c user/probe/company.c
-$(BUILD)/unit/test_values: user/cmd/values.c
-$(BUILD)/unit/test_cache_dir: user/cmd/cache.c
-$(BUILD)/unit/test_pressure: user/probe/relief.c
-$(BUILD)/unit/test_guard: user/guard/filter.c user/guard/privileges.c
+$(filter $(BUILD)/unit/test_functions%,$(UNIT_TESTS)): $(call obj,user/probe/functions.c)
+$(filter $(BUILD)/unit/test_options%,$(UNIT_TESTS)): $(call obj,user/probe/functions.c $(addprefix user/cmd/,options.c option_rows.c commands.c together.c choose.c values.c))
+$(BUILD)/unit/test_company: $(call obj,user/probe/functions.c user/probe/company.c)
+$(BUILD)/unit/test_values: $(call obj,user/cmd/values.c)
+$(BUILD)/unit/test_cache_dir: $(call obj,user/cmd/cache.c)
+$(BUILD)/unit/test_pressure: $(call obj,user/probe/relief.c)
+$(BUILD)/unit/test_guard: $(call obj,user/guard/filter.c user/guard/privileges.c)
 $(BUILD)/unit/test_guard: UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libseccomp libcap-ng)
-$(BUILD)/unit/test_loader: user/probe/loader.c
-$(BUILD)/unit/test_rendered: user/out/rendered.c
+$(BUILD)/unit/test_loader: $(call obj,user/probe/loader.c)
+$(BUILD)/unit/test_rendered: $(call obj,user/out/rendered.c)
 OUT_TESTS := $(addprefix $(BUILD)/unit/,test_latency test_formats test_sites test_sites_rows test_human test_diff)
 $(OUT_TESTS): override CPPFLAGS += -I$(BUILD)
-$(OUT_TESTS): $(wildcard user/out/*.c) $(OUT_PPROF)
+$(OUT_TESTS): $(call obj,$(wildcard user/out/*.c)) $(OUT_PPROF)
 $(OUT_TESTS): UNIT_LIBS = $(OUT_LIBS)
 
-$(filter $(BUILD)/unit/test_recording%,$(UNIT_TESTS)): $(wildcard user/recording/*.c)
+$(filter $(BUILD)/unit/test_recording%,$(UNIT_TESTS)): $(call obj,$(wildcard user/recording/*.c))
 $(filter $(BUILD)/unit/test_recording%,$(UNIT_TESTS)): UNIT_LIBS = $(shell $(PKG_CONFIG) --libs libzstd)
 
 $(BUILD)/unit/%: tests/unit/%.c $(CORE_LIB)
