@@ -138,7 +138,7 @@ def texts():
     yield "cut-character", names(b"p" * 63 + b"\xc3\xbc", b"q" * 62 + b"\xe2\x82\xac", "grüßeeeeeeeeeeü".encode(), room=3)
     yield "empty", names(b"", b"", b"", b"", b"", b"")
     yield "path-4k", names(b"p", file=b"/" + b"x" * 4095, room=255)
-    for check in range(8):
+    for check in range(11):
         yield f"finding-{check}", names(b"pool\x01", b"oth\xffer", settings=check)
 
 
