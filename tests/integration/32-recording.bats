@@ -59,7 +59,7 @@ script='create table t(a,b); insert into t values(1,2),(3,4); select sum(a*b) fr
 	same_again trace chrome -- -- "$WORKLOADS/threads" 20
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "reports on the heap, in every format that they have" {
 	for report in leaks hot temporary peak sizes; do
 		for format in text json; do
@@ -115,7 +115,7 @@ script='create table t(a,b); insert into t values(1,2),(3,4); select sum(a*b) fr
 	done
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "children: fork, exec, numbers that come again" {
 	live=(--follow)
 	same_again trace json -k -- -- bash -c 'for i in 1 2 3; do /bin/echo $i; done; (exec /bin/true)'

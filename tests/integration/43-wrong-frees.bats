@@ -81,7 +81,7 @@ nothing_found() {
 	[ "$(findings | jq -r .other_pool)" = wrongs ]
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "what only looks like it: forks, children on the same memory, handlers, threads that move blocks and end" {
 	local case
 	for case in fork borrowed spawned handler movers; do
@@ -115,7 +115,7 @@ subprocess.run(["true"])'
 	fi
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "a process that ran before: what is freed twice, and nothing of what may have been handed out before" {
 	trace_released '-f json' "$WORKLOADS/wrongfrees" --wait double --
 	end_tracer
@@ -191,7 +191,7 @@ stopped_process() { sed -n 's/.*process \([0-9]*\) is stopped.*/\1/p' "$SAID"; }
 	END
 }
 
-# bats test_tags=kernel
+# bats test_tags=kernel-too
 @test "--stop-on-error does not stop what is right" {
 	local case
 	for case in fork borrowed spawned handler movers; do

@@ -159,7 +159,7 @@ static int announce(struct run *r, const char *whom)
 
 static void open_gate(struct run *r)
 {
-	r->info.start_ns = timeline_now();
+	describe_begin(r);
 	checks_begin(r);
 	session_open_gate(r->session);
 }

@@ -109,6 +109,15 @@ static void record_functions(struct run *r)
 	recorder_put(&r->recorder, &record);
 }
 
+void describe_begin(struct run *r)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	r->info.start_ns = timeline_now();
+	r->info.wall_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 /* As it was typed; what is too long for a recording is left out. */
 static void join_words(char *text, size_t len, char *const *words)
 {
@@ -128,6 +137,7 @@ int describe_recording(struct run *r)
 		.kernel = r->info.kernel,
 		.command = command,
 		.start_ns = r->info.start_ns,
+		.wall_ns = r->info.wall_ns,
 		.target_count = (uint32_t)r->info.target_count,
 		.sample_bytes = r->info.sample_bytes,
 		.only_pool = r->heap.only_pool,
@@ -139,15 +149,11 @@ int describe_recording(struct run *r)
 		.whole_life = checks->whole_life,
 		.names = r->options->embed_symbols,
 	};
-	struct timespec now;
 	int err;
 
 	if (!r->recorder.output.file)
 		return 0;
 	join_words(command, sizeof(command), r->options->argv);
-	clock_gettime(CLOCK_REALTIME, &now);
-	start.wall_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec -
-			(timeline_now() - start.start_ns);
 	for (uint32_t i = 0; i < start.target_count; i++)
 		start.targets[i] = (uint32_t)r->pids[i];
 	output_begin(&r->recorder.output);

@@ -32,6 +32,9 @@ void describe_report(struct run *r);
 /* describe_functions, when the run has begun. */
 void describe_more_functions(struct run *r);
 
+/* The run begins now. */
+void describe_begin(struct run *r);
+
 /* Begins the recording, if there is to be one, with what the run is. 0, or a negative errno. */
 int describe_recording(struct run *r);
 

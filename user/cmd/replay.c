@@ -96,6 +96,7 @@ static void take_start(struct replay *p, const struct record *record)
 	r->info.version = keep(p, start->version);
 	r->info.kernel = keep(p, start->kernel);
 	r->info.start_ns = start->start_ns;
+	r->info.wall_ns = start->wall_ns;
 	r->info.sample_bytes = r->heap.sample_bytes = start->sample_bytes;
 	r->info.live_known = start->live_known && !r->info.adds_up;
 	r->info.stacks &= start->stacks;

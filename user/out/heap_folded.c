@@ -78,12 +78,8 @@ static void report(struct sink *s, const struct report *r)
 {
 	const struct sites *all = s->state;
 	size_t count;
-	struct site_row *rows = sites_rows(all, s, r, s->ops->command, &count);
+	struct site_row *rows = sites_list(all, s, r, &count);
 
-	if (!rows && count) {
-		log_error("no memory for the rows of the report");
-		return;
-	}
 	for (size_t i = 0; i < count; i++) {
 		uint64_t value = heap_measure(s->ops->command, &rows[i]);
 

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/log.h"
 #include "core/stack.h"
 #include "out/gap.h"
 #include "out/json.h"
@@ -148,12 +147,8 @@ static void write_site(struct sink *s, const struct report *r, const struct site
 static void write_sites(struct sink *s, const struct report *r)
 {
 	size_t count;
-	struct site_row *rows = sites_rows(s->state, s, r, s->ops->command, &count);
+	struct site_row *rows = sites_list(s->state, s, r, &count);
 
-	if (!rows && count) {
-		log_error("no memory for the rows of the report");
-		return;
-	}
 	for (size_t i = 0; i < count; i++)
 		write_site(s, r, &rows[i]);
 	free(rows);

@@ -124,18 +124,13 @@ static void report(struct sink *s, const struct report *r)
 {
 	struct heap_view v = {
 		.sink = s, .report = r, .sites = s->state, .command = s->ops->command};
-	struct site_row *rows = sites_rows(v.sites, s, r, v.command, &v.count);
+	struct site_row *rows = sites_list(v.sites, s, r, &v.count);
 
-	if (!rows && v.count) {
-		log_error("no memory for the rows of the report");
-		v.count = 0;
-	} else {
-		v.rows = rows;
-		while (v.own < v.count && !rows[v.own].pool)
-			v.own++;
-		heap_head_write(&v);
-		write_sections(&v);
-	}
+	v.rows = rows;
+	while (v.own < v.count && !rows[v.own].pool)
+		v.own++;
+	heap_head_write(&v);
+	write_sections(&v);
 	free(rows);
 	fputc('\n', s->out);
 	if (r->memory && r->memory->count > 1) {

@@ -72,12 +72,8 @@ static void put_row(struct pprof_file *f, const struct sites *all, const char *c
 static void put_rows(struct sink *s, struct pprof_file *f, const struct report *r)
 {
 	size_t count;
-	struct site_row *rows = sites_rows(s->state, s, r, s->ops->command, &count);
+	struct site_row *rows = sites_list(s->state, s, r, &count);
 
-	if (!rows && count) {
-		log_error("no memory for the rows of the report");
-		return;
-	}
 	for (size_t i = 0; i < count; i++)
 		put_row(f, s->state, s->ops->command, &rows[i]);
 	if (count && rows[count - 1].pool)

@@ -53,4 +53,8 @@ struct site_row *sites_rows(const struct sites *all, const struct sink *s, const
 /* Of `leaks`: how old the oldest block is, in ns. */
 uint64_t site_row_age(const struct site_row *row, const struct sink *s, const struct report *r);
 
+/* The same of the sink's own report. For want of memory there are none, which is said. */
+struct site_row *sites_list(const struct sites *all, const struct sink *s, const struct report *r,
+			    size_t *count);
+
 #endif

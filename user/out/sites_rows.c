@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/log.h"
+
 /* What a report sorts by: the second where the first is equal. All zero: the site is not in it. */
 struct rank {
 	uint64_t first, second;
@@ -145,4 +147,16 @@ uint64_t site_row_age(const struct site_row *row, const struct sink *s, const st
 	uint64_t now_ns = s->info->start_ns + r->elapsed_ns;
 
 	return row->leak.oldest_ns < now_ns ? now_ns - row->leak.oldest_ns : 0;
+}
+
+struct site_row *sites_list(const struct sites *all, const struct sink *s, const struct report *r,
+			    size_t *count)
+{
+	struct site_row *rows = sites_rows(all, s, r, s->ops->command, count);
+
+	if (!rows && *count) {
+		log_error("no memory for the rows of the report");
+		*count = 0;
+	}
+	return rows;
 }
