@@ -60,9 +60,10 @@ static __always_inline struct unwind_map *unwind_map_at(struct unwind_layout *la
 	return address >= map->start && address < map->end ? map : NULL;
 }
 
-static __always_inline struct unwind_block *unwind_block_of(void *piece, __u32 rule)
+/* `begin`: the piece's first block in its map, which is the directory. */
+static __always_inline struct unwind_block *unwind_block_of(void *piece, __u32 begin, __u32 rule)
 {
-	__u32 block = 1 + rule / UNWIND_BLOCK_ROWS;
+	__u32 block = begin + 1 + rule / UNWIND_BLOCK_ROWS;
 
 	return bpf_map_lookup_elem(piece, &block);
 }
@@ -87,26 +88,27 @@ static __always_inline struct unwind_rule *unwind_search(struct unwind_block *bl
 static __always_inline struct unwind_rule *unwind_rule_at(const struct unwind_map *map,
 							  __u64 offset)
 {
-	__u32 table = map->table, zero = 0, first, last;
+	__u32 table = UNWIND_PLACE_TABLE(map->table), begin = UNWIND_PLACE_BLOCK(map->table);
+	__u32 first, last;
 	__u32 bucket = offset >> (map->shift & 31);
 	void *piece = bpf_map_lookup_elem(&tables, &table);
 	struct unwind_block *block;
 
 	if (!piece)
 		return NULL;
-	block = bpf_map_lookup_elem(piece, &zero);
+	block = bpf_map_lookup_elem(piece, &begin);
 	if (!block)
 		return NULL;
 	first = block->directory[bucket & DIRECTORY_MASK];
 	last = block->directory[(bucket + 1) & DIRECTORY_MASK];
-	block = unwind_block_of(piece, last);
+	block = unwind_block_of(piece, begin, last);
 	if (!block)
 		return NULL;
 	if (first / UNWIND_BLOCK_ROWS != last / UNWIND_BLOCK_ROWS) {
 		if (block->rules[0].address <= offset) {
 			first = 0;
 		} else {
-			block = unwind_block_of(piece, first);
+			block = unwind_block_of(piece, begin, first);
 			last = UNWIND_BLOCK_ROWS - 1;
 		}
 	}

@@ -8,7 +8,7 @@
  * there: where its frame begins (the CFA, which is the stack pointer that its caller gets back; the
  * return address lies below it), and where its caller's frame pointer is.
  *
- *	piece of a file   = directory block | rule blocks          (one inner map of `tables`)
+ *	piece of a file   = directory block | rule blocks
  *	directory block   = 2048 x u32, word b: the last rule whose address is <= b << shift
  *	rule block        = 1024 rules, by ascending address; the last one is filled with its last
  *rule
@@ -16,6 +16,10 @@
  * Addresses of rules count from the beginning of the piece, where rule 0 lies. What is looked for
  *at address a is found between the words a >> shift and (a >> shift) + 1, which are less than one
  *block apart: so it lies in one of two blocks, and a few steps find it.
+ *
+ * Pieces lie in inner maps of `tables`: large ones have one each, small ones share one, since the
+ *kernel takes some 15 ms for every inner map that is entered. A place is the number of the inner
+ *map and that of the piece's first block in it.
  */
 #ifndef ALLOCTRACE_BPF_UNWIND_H
 #define ALLOCTRACE_BPF_UNWIND_H
@@ -26,8 +30,12 @@
 #define UNWIND_BLOCK_ROWS  1024 /* rules in a block … */
 #define UNWIND_DIRECTORY   2048 /* … or words; the last one only ends the last bucket */
 #define UNWIND_MAX_MAPS    512  /* pieces that one process has mapped */
-#define UNWIND_MAX_TABLES  8192 /* pieces of all files */
-#define UNWIND_MAX_BLOCKS  4096 /* of a piece */
+#define UNWIND_MAX_TABLES  8192 /* inner maps, a power of two */
+#define UNWIND_MAX_BLOCKS  4096 /* of an inner map, a power of two */
+
+#define UNWIND_PLACE(table, block) ((table) | (block)*UNWIND_MAX_TABLES)
+#define UNWIND_PLACE_TABLE(place)  ((place) & (UNWIND_MAX_TABLES - 1))
+#define UNWIND_PLACE_BLOCK(place)  ((place) / UNWIND_MAX_TABLES & (UNWIND_MAX_BLOCKS - 1))
 
 /* What the CFA is. Numbers are on disk as well: append only. */
 enum unwind_cfa {
@@ -74,7 +82,7 @@ struct unwind_block {
 struct unwind_map {
 	__u64 start, end; /* addresses in the process; end is the first one outside */
 	__u64 base;       /* the address at which the piece begins */
-	__u32 table;      /* index into `tables`, or one of the two below */
+	__u32 table;      /* its place, or one of the two below */
 	__u8 shift;
 	__u8 reserved[3];
 };

@@ -14,7 +14,7 @@
  * put them off, nor they him. */
 #define TURN_MS 20
 
-#define LOOK_NS        5000000ULL /* between looks at what processes have mapped, and … */
+#define LOOK_NS        2000000ULL /* between looks at what processes have mapped, and … */
 #define LOOK_PROCESSES 16         /* … of how many that is done */
 
 #define MAX_FILES     (1 << 16)
@@ -62,6 +62,7 @@ void unwinder_fini(struct unwinder *u)
 	table_sweep(&u->files, free_file, NULL);
 	table_fini(&u->files);
 	table_fini(&u->told);
+	layouts_fini(&u->layouts);
 	u->tables = NULL;
 }
 

@@ -16,13 +16,17 @@
 
 struct layouts {
 	int tables, layouts; /* descriptors of the maps, borrowed */
-	uint32_t used;       /* pieces so far … */
+	uint32_t used;       /* inner maps so far … */
 	uint64_t blocks;     /* … and what is in them */
+	/* The inner map that small pieces share. */
+	int shared;                         /* its descriptor; none while there is no room in it */
+	uint32_t shared_table, shared_room; /* its number; blocks */
 };
 
 void layouts_init(struct layouts *l, int tables, int layouts);
+void layouts_fini(struct layouts *l);
 
-/* Copies a piece to the kernel side; *table is its number there, for struct unwind_map. -ENOSPC:
+/* Copies a piece to the kernel side; *table is its place there, for struct unwind_map. -ENOSPC:
  * there are as many as there can be. */
 int layouts_add_piece(struct layouts *l, const struct unwind_piece *piece, uint32_t *table);
 

@@ -97,7 +97,7 @@ void session_close_gate(struct session *s);
  * EVENT_PRESSURE, and stacks, each before the first call that came along it. The view is the
  * caller's to change: a call knows its stack by number, see core/stack.h.
  */
-#define SESSION_DRAIN_MAX 1024
+#define SESSION_DRAIN_MAX 128
 typedef void (*session_event_fn)(void *context, struct event *e);
 int session_drain(struct session *s, session_event_fn take, void *context);
 
