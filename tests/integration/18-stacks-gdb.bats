@@ -3,6 +3,7 @@
 # pointers, and walks.c. compare_stacks.py says what passes. TRUTH_STOPS=2000 compares so many stacks of each program (120).
 # shellcheck disable=SC2030,SC2031,SC2154 # every test is a subshell
 load helpers
+load programs
 
 STOPS=${TRUTH_STOPS:-120}
 # All that both see; free has stacks like the others, and would take gdb as long as all of them.
@@ -115,30 +116,9 @@ both() {
 	TRUTH_VARIES=64 agree # its tables have a random seed, and it has timers
 }
 
-answers() { redis-cli -s "$1" ping >/dev/null 2>&1; }
-
-# Commands of many kinds, once it listens, and the last is to go.
 use_redis() {
 	wait_for answers "$1"
-	# One by one: a session begins by asking for a table whose order is another one each time.
-	xargs -L1 redis-cli -s "$1" <<-'EOT'
-		set a 1
-		incr a
-		rpush l a b c d e f g h
-		sort l alpha limit 0 3
-		hset h a 1 b 2 c 3
-		hgetall h
-		zadd z 1 a 2 b 3 c
-		zrangebyscore z 0 10 withscores
-		eval "local t = {} for i = 1, 30 do t[i] = redis.call('get', 'a') .. i end return cjson.encode(t)" 0
-		xadd s 1-1 f 1
-		xrange s - +
-		config get maxmemory
-		pfadd p a b c
-		geoadd g 13.361389 38.115556 Palermo 15.087269 37.502669 Catania
-		geosearch g fromlonlat 15 37 byradius 200 km asc
-		shutdown nosave
-	EOT
+	redis_commands "$1"
 }
 
 @test "gcc's compiler" {

@@ -18,23 +18,7 @@
 # - valgrind has the C library free its own memory at the end, if it is not told to leave that.
 # shellcheck disable=SC2030,SC2031 # every test is a subshell
 load helpers
-
-SCALE=${SCALE:-1}
-QUERY="create table t(a integer primary key, b text);
-	with recursive c(x) as (values(1) union all select x + 1 from c where x < $((SCALE * 1500)))
-		insert into t select x, hex(x * 7919) from c;
-	create index i on t(b); select count(*), sum(length(b)) from t;"
-# Python's own allocator passes on to malloc what is larger than 512 bytes.
-LARGE="d = []
-for i in range($((SCALE * 10000))):
-	d.append(bytes(600 + i % 700))
-	if i % 3 == 0:
-		d[i // 2] = None
-print(len(d))"
-SMALL="d = {}
-for i in range($((SCALE * 1000))):
-	d[i] = [str(i)] * 3
-print(len(d))"
+load programs
 
 setup() {
 	command -v valgrind >/dev/null || skip "no valgrind"

@@ -13,24 +13,9 @@
 #   hides of it: the exception that its own thread throws, and env, which preloads it; and heaptrack finds no stacks.
 # shellcheck disable=SC2030,SC2031,SC2154 # every test is a subshell
 load helpers
+load programs
 
-SCALE=${SCALE:-1}
 HERE=$BATS_TEST_DIRNAME
-QUERY="create table t(a integer primary key, b text);
-	with recursive c(x) as (values(1) union all select x + 1 from c where x < $((SCALE * 1500)))
-		insert into t select x, hex(x * 7919) from c;
-	create index i on t(b); select count(*), sum(length(b)) from t;"
-# Python's own allocator passes on to malloc what is larger than 512 bytes.
-LARGE="d = []
-for i in range($((SCALE * 10000))):
-	d.append(bytes(600 + i % 700))
-	if i % 3 == 0:
-		d[i // 2] = None
-print(len(d))"
-SMALL="d = {}
-for i in range($((SCALE * 1000))):
-	d[i] = [str(i)] * 3
-print(len(d))"
 
 setup() {
 	command -v heaptrack >/dev/null || skip "no heaptrack"
@@ -169,28 +154,10 @@ same_process() {
 	[ "$(told exceptions allocations)" -le 1 ]
 }
 
-answers() { redis-cli -s "$1" ping >/dev/null 2>&1; }
-
-# use_redis SOCKET: a list of commands, and the last is to go. One by one: a session begins by asking for a table whose
-# order is another one each time.
 use_redis() {
 	wait_for answers "$1"
 	redis-benchmark -s "$1" -c 1 -n $((SCALE * 300)) -q -t set,get,lpush,hset >/dev/null
-	xargs -L1 redis-cli -s "$1" <<-'EOT'
-		incr a
-		rpush l a b c d e f g h
-		sort l alpha limit 0 3
-		hset h a 1 b 2 c 3
-		hgetall h
-		zadd z 1 a 2 b 3 c
-		zrangebyscore z 0 10 withscores
-		eval "local t = {} for i = 1, 30 do t[i] = redis.call('get', 'a') .. i end return cjson.encode(t)" 0
-		xadd s 1-1 f 1
-		xrange s - +
-		config get maxmemory
-		pfadd p a b c
-		shutdown nosave
-	EOT
+	redis_commands "$1"
 }
 
 # redis HOW: the server under these commands; HOW is one of the functions above.
