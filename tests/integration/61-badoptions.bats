@@ -82,18 +82,31 @@ load badinput
 }
 
 @test "a reserved word, an unknown command" {
-	local word
-	for word in compare leaks record report diff top; do
-		! "$ALLOCTRACE" -h | grep -q "^ *\(usage: \)\?alloctrace $word " || continue
-		attempt "$word" -p "$NO_PID"
-		refused_early 2 "'$word'.* yet"
-	done
+	attempt top -p "$NO_PID"
+	refused_early 2 "'top'.* yet"
 	attempt frobnicate -p "$NO_PID"
 	refused_early 2 "unknown command 'frobnicate'"
 	attempt '' -p "$NO_PID"
 	refused_early 2 "unknown command ''"
 	attempt ls -p "$NO_PID"
 	refused_early 2 "unknown command 'ls'.*--"
+}
+
+@test "recordings: none named, too many, and no options of a target" {
+	attempt report
+	refused_early 2 "'report' takes a file"
+	attempt report a b
+	refused_early 2 "'report' takes a file"
+	attempt diff a
+	refused_early 2 "'diff' takes two files"
+	attempt record -p "$NO_PID"
+	refused_early 2 '-o FILE'
+	attempt report a -p "$NO_PID"
+	refused_early 2 '--pid'
+	attempt report a --as compare
+	refused_early 2 "'compare'.*leaks"
+	attempt leaks -f chrome -p "$NO_PID"
+	refused_early 2 "'chrome'.*folded"
 }
 
 @test "words that belong to nothing" {
