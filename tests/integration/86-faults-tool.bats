@@ -9,7 +9,7 @@ load helpers
 KILLS=${KILLS:-30}
 STALL=${STALL:-10}       # seconds for which the reader of the ring is stopped
 RING=${RING:-16M}        # which is full then
-BLOCKS=${BLOCKS:-150000} # that live at a time under a limit of memory
+BLOCKS=${BLOCKS:-200000} # that live at a time under a limit of memory
 SITES=${SITES:-270000}   # call sites: the map of lanes holds 262144
 SAMPLES=1060000          # live blocks: the map of sampled blocks holds 1048576
 THREADS=${THREADS:-256}
@@ -300,7 +300,7 @@ limit_memory() {
 	command -v prlimit >/dev/null || skip "no prlimit"
 	start_held "$WORKLOADS/hoard" --wait "$BLOCKS"
 	start_tracer -f json -e malloc,free --ring-size 64M -p "$held"
-	limit_memory 4096
+	limit_memory 2048
 	echo >&7
 	wait_for has_line '^full' "$SELF"
 	ends_well
@@ -316,7 +316,7 @@ limit_memory() {
 	command -v prlimit >/dev/null || skip "no prlimit"
 	start_held "$WORKLOADS/hoard" --wait "$BLOCKS"
 	start_tracer -e malloc,free --ring-size 64M -p "$held"
-	limit_memory 4096
+	limit_memory 2048
 	release_held
 	wait "$held"
 	end_tracer
