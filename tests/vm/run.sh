@@ -48,6 +48,7 @@ die() {
 
 # The guests run side by side, in the background, so that an interrupted run takes them along.
 declare -A guests
+kvm='' # yes or no, once it has been tried
 end_guests() {
 	local kernel
 	for kernel in "${!guests[@]}"; do
@@ -59,11 +60,23 @@ trap end_guests EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+# Whether KVM runs kernel $1: where it is itself virtual it may be there, and stop at an instruction that it does not know.
+# A kernel that has nothing to mount says so by a panic, within seconds.
+kvm_runs() {
+	local dir=$out/$1
+	[[ -r /dev/kvm && -w /dev/kvm ]] || return 1
+	timeout --foreground -k 5 15 qemu-system-x86_64 -M q35,accel=kvm -cpu max -m 512 -nodefaults -no-user-config -no-reboot \
+		-display none -monitor none -serial "file:$dir/kvm.log" -kernel "$dir/vmlinuz" -append 'console=ttyS0 panic=-1' \
+		</dev/null >"$dir/qemu.log" 2>&1
+	grep -q 'Kernel panic' "$dir/kvm.log"
+}
+
 # Boots kernel $1 in the background.
 boot() {
 	local dir=$out/$1 accel=tcg cpu=$emulated_cpu append="console=ttyS0 panic=-1 oops=panic"
-	if [[ -r /dev/kvm && -w /dev/kvm ]]; then
-		accel=kvm:tcg
+	kvm=${kvm:-$(kvm_runs "$1" && echo yes || echo no)}
+	if [[ $kvm == yes ]]; then
+		accel=kvm
 		cpu=max
 	else
 		append+=" $emulated_kernel"
