@@ -216,8 +216,9 @@ static int know_process(pid_t pid, void *context)
 
 static int attach_system(struct run *r)
 {
-	/* One that runs now may have ended when its first calls are named. */
-	proc_each_process(know_process, r);
+	/* One that runs now may have ended when its first calls are named, if they are. */
+	if (!options_add_up(r->options) || r->info.why || r->info.by == LANE_BY_SITE)
+		proc_each_process(know_process, r);
 	target_attach_ahead(&r->attacher, SESSION_ALL_PROCESSES, NULL);
 	target_attach_system(&r->attacher);
 	open_gate(r);
